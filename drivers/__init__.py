@@ -1,0 +1,1 @@
+"""Device drivers: profiles, codec, request planning, and one folder per protocol."""

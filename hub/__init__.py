@@ -1,0 +1,3 @@
+"""Campus Hub: telemetry and control for campus facilities."""
+
+__version__ = "0.1.0"

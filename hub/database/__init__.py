@@ -1,0 +1,1 @@
+"""Relational tables: alarms, tickets, users, audit; SQLite by default, PostgreSQL by URL."""

@@ -1,0 +1,183 @@
+"""The tables. Instants are integer milliseconds UTC; ids of alarms and tickets derive from causes."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+_ms = sa.BigInteger
+
+points = sa.Table(
+    "points",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(200), nullable=False, unique=True),
+    sqlite_autoincrement=True,  # a number is never given twice, not even after a deletion
+)
+
+alarms = sa.Table(
+    "alarms",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("rule", sa.String(100), nullable=False),
+    sa.Column("device", sa.String(200), nullable=False),
+    sa.Column("place", sa.String(200), nullable=False, index=True),
+    sa.Column("severity", sa.String(10), nullable=False),
+    sa.Column("title_zh", sa.Text, nullable=False),
+    sa.Column("title_en", sa.Text, nullable=False),
+    sa.Column("state", sa.String(30), nullable=False, index=True),
+    sa.Column("raised_ms", _ms, nullable=False, index=True),
+    sa.Column("value", sa.Float, nullable=True),
+    sa.Column("limit", sa.Float, nullable=True),
+    sa.Column("acknowledged_ms", _ms),
+    sa.Column("cleared_ms", _ms),
+)
+
+tickets = sa.Table(
+    "tickets",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("cause", sa.String(300), nullable=False),
+    sa.Column("device", sa.String(200), nullable=False),
+    sa.Column("place", sa.String(200), nullable=False, index=True),
+    sa.Column("rule", sa.String(100), nullable=False),
+    sa.Column("severity", sa.String(10), nullable=False),
+    sa.Column("title_zh", sa.Text, nullable=False),
+    sa.Column("title_en", sa.Text, nullable=False),
+    sa.Column("guidance_zh", sa.Text, nullable=False),
+    sa.Column("guidance_en", sa.Text, nullable=False),
+    sa.Column("parts", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False, index=True),
+    sa.Column("opened_ms", _ms, nullable=False, index=True),
+    sa.Column("respond_by_ms", _ms, nullable=False),
+    sa.Column("on_site_by_ms", _ms, nullable=False),
+    sa.Column("fix_by_ms", _ms),
+    sa.Column("crew_by_ms", _ms),
+    sa.Column("responded_ms", _ms),
+    sa.Column("on_site_ms", _ms),
+    sa.Column("fixed_ms", _ms),
+    sa.Column("closed_ms", _ms),
+    sa.Column("prove_by_ms", _ms),
+    sa.Column("alarm", sa.String(40)),
+)
+# At most one open ticket per cause, held by the database itself (field failure F29).
+sa.Index(
+    "uq_tickets_open_cause",
+    tickets.c.cause,
+    unique=True,
+    sqlite_where=tickets.c.closed_ms.is_(None),
+    postgresql_where=tickets.c.closed_ms.is_(None),
+)
+
+ticket_events = sa.Table(
+    "ticket_events",
+    metadata,
+    sa.Column("ticket", sa.String(40), sa.ForeignKey("tickets.id"), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(30), nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("key", sa.String(100), primary_key=True),
+    sa.Column("ticket", sa.String(40)),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("created_ms", _ms, nullable=False),
+    sa.Column("sent_ms", _ms),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+)
+
+engine_state = sa.Table(
+    "engine_state",
+    metadata,
+    sa.Column("name", sa.String(20), primary_key=True),  # "applied" or "snapshot"
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.LargeBinary),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("id", sa.String(80), primary_key=True),
+    sa.Column("key", sa.String(200), nullable=False, unique=True),  # actor + Idempotency-Key
+    sa.Column("point", sa.String(200), nullable=False),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("asked_ms", _ms, nullable=False),
+    sa.Column("expires_ms", _ms, nullable=False),
+    sa.Column("outcome", sa.String(20)),
+    sa.Column("result", sa.Text),
+    sa.Column("actual", sa.Float),
+    sa.Column("done_ms", _ms),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("action", sa.String(60), nullable=False),
+    sa.Column("subject", sa.String(300), nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("name", sa.String(100), primary_key=True),
+    sa.Column("password", sa.String(200), nullable=False),  # argon2id
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("must_change", sa.Boolean, nullable=False),
+    sa.Column("created_ms", _ms, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),  # SHA-256 of the token
+    sa.Column("user", sa.String(100), sa.ForeignKey("users.name"), nullable=False),
+    sa.Column("csrf", sa.String(64), nullable=False),
+    sa.Column("created_ms", _ms, nullable=False),
+    sa.Column("used_ms", _ms, nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("job", sa.String(40), primary_key=True),
+    sa.Column("period", sa.String(20), primary_key=True),  # the civil day, e.g. 2026-11-20
+    sa.Column("done_ms", _ms, nullable=False),
+)
+
+daily_use = sa.Table(
+    "daily_use",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("place", sa.String(200), primary_key=True),
+    sa.Column("kwh", sa.Float),  # NULL: nothing was measured
+    sa.Column("coverage", sa.Float, nullable=False),  # share of the hours measured, 0..1
+)
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("source", sa.String(300), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+)

@@ -1,0 +1,303 @@
+"""Values that move through the hub; nothing here does anything but hold them.
+
+Instants are integer milliseconds since 1970-01-01 UTC and end in ``_ms``. They become aware
+datetimes, in the site's zone, only at the edges (pages, API, reports).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Json = Any
+PointKind = Literal["gauge", "counter", "state"]
+Severity = Literal["small", "ordinary", "large"]
+
+
+class Quality(IntEnum):
+    """How far a value can be trusted; it travels with every reading."""
+
+    GOOD = 0
+    UNCERTAIN = 1
+    BAD = 2
+    MISSING = 3
+
+
+class Reason(IntEnum):
+    """Why a reading is not simply good."""
+
+    NONE = 0
+    RECEIPT_TIME = 1
+    INVALID_MARKER = 2
+    OUT_OF_RANGE = 3
+    NOT_A_NUMBER = 4
+    EXCEPTION_ANSWER = 5
+    GARBAGE_ANSWER = 6
+    NO_ANSWER = 7
+
+
+def flag(quality: Quality, reason: Reason = Reason.NONE) -> int:
+    """Pack quality and reason into the byte that a batch carries.
+
+    >>> flag(Quality.BAD, Reason.INVALID_MARKER)
+    10
+    """
+    return int(quality) | int(reason) << 2
+
+
+def quality_of(packed: int) -> Quality:
+    """Unpack the quality of a batch's byte."""
+    return Quality(packed & 3)
+
+
+def reason_of(packed: int) -> Reason:
+    """Unpack the reason of a batch's byte."""
+    return Reason(packed >> 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A word for people in both languages."""
+
+    zh: str
+    en: str
+
+    def in_language(self, language: str) -> str:
+        """Return the English form for ``en``, else the Chinese one."""
+        return self.en if language == "en" else self.zh
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of a device. ``number`` is assigned once, kept with the data and never reused."""
+
+    number: int
+    id: str
+    device: str
+    name: str
+    unit: str
+    kind: PointKind
+    label: Text
+    writable: bool = False
+    rollover: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one point at one instant, in the unit of the point."""
+
+    point: int
+    at_ms: int
+    value: float
+    quality: Quality = Quality.GOOD
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Readings as columns of equal length: the form that moves through the hub.
+
+    ``point`` int32 numbers, ``at_ms`` int64, ``value`` float64 (NaN where nothing was read),
+    ``quality`` uint8 packed by :func:`flag`; ``received_ms`` is one instant for the batch.
+    """
+
+    point: NDArray[np.int32]
+    at_ms: NDArray[np.int64]
+    value: NDArray[np.float64]
+    quality: NDArray[np.uint8]
+    received_ms: int
+
+    def __len__(self) -> int:
+        """Count the readings."""
+        return len(self.point)
+
+    @classmethod
+    def of(
+        cls,
+        point: Sequence[int],
+        at_ms: Sequence[int],
+        value: Sequence[float],
+        quality: Sequence[int],
+        received_ms: int,
+    ) -> Batch:
+        """Make a batch from plain sequences."""
+        return cls(
+            np.asarray(point, np.int32),
+            np.asarray(at_ms, np.int64),
+            np.asarray(value, np.float64),
+            np.asarray(quality, np.uint8),
+            received_ms,
+        )
+
+    @classmethod
+    def joined(cls, batches: Sequence[Batch], received_ms: int) -> Batch:
+        """Join batches in their order into one."""
+        return cls(
+            np.concatenate([batch.point for batch in batches]),
+            np.concatenate([batch.at_ms for batch in batches]),
+            np.concatenate([batch.value for batch in batches]),
+            np.concatenate([batch.quality for batch in batches]),
+            received_ms,
+        )
+
+    def taken(self, mask: NDArray[np.bool_]) -> Batch:
+        """Keep the rows where ``mask`` is true."""
+        return Batch(
+            self.point[mask],
+            self.at_ms[mask],
+            self.value[mask],
+            self.quality[mask],
+            self.received_ms,
+        )
+
+    def readings(self) -> list[Reading]:
+        """Return the rows, for edges, rules and tests."""
+        return [
+            Reading(point, at_ms, value, Quality(quality & 3))
+            for point, at_ms, value, quality in zip(
+                self.point.tolist(),
+                self.at_ms.tolist(),
+                self.value.tolist(),
+                self.quality.tolist(),
+                strict=True,
+            )
+        ]
+
+
+class EntryKind(IntEnum):
+    """What a journal entry holds; the engine has no other input."""
+
+    READINGS = 1
+    TICK = 2
+    ACTION = 3
+    RESULT = 4
+    HEALTH = 5
+    CONFIGURATION = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One entry of the journal: readings as a batch, everything else as JSON content."""
+
+    kind: EntryKind
+    at_ms: int
+    batch: Batch | None = None
+    content: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Outcome(StrEnum):
+    """How a command ended."""
+
+    DONE = "done"
+    BLOCKED = "blocked"
+    NOT_CONFIRMED = "not_confirmed"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A wish to write one point, with who wants it, why, and until when it may be carried out."""
+
+    id: str
+    point: str
+    value: float
+    actor: str
+    reason: str
+    asked_ms: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a command; ``actual`` is the value read back, if any."""
+
+    command: str
+    outcome: Outcome
+    reason: str
+    at_ms: int
+    actual: float | None = None
+
+
+class AlarmState(StrEnum):
+    """States of an alarm after ISA-18.2, as far as they are in use."""
+
+    UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGED = "acknowledged"
+    CLEARED_UNACKNOWLEDGED = "cleared_unacknowledged"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A condition that needs a person. ``id`` derives from rule, device and the raising instant."""
+
+    id: str
+    rule: str
+    device: str
+    place: str
+    severity: Severity
+    title: Text
+    state: AlarmState
+    raised_ms: int
+    value: float
+    limit: float
+    acknowledged_ms: int | None = None
+    cleared_ms: int | None = None
+
+
+class TicketState(StrEnum):
+    """Where the work on a ticket stands."""
+
+    OPENED = "opened"
+    RESPONDED = "responded"
+    ON_SITE = "on_site"
+    FIXED = "fixed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Work for people on one cause, with the instants that the service promise is judged by.
+
+    ``fix_by_ms`` is None for large repairs, ``crew_by_ms`` (an arrival deadline) for the others.
+    ``fixed_ms`` is the latest fix report; it counts once the proof has held (``closed_ms``).
+    """
+
+    id: str
+    cause: str
+    device: str
+    place: str
+    rule: str
+    severity: Severity
+    title: Text
+    guidance: Text
+    parts: tuple[str, ...]
+    state: TicketState
+    opened_ms: int
+    respond_by_ms: int
+    on_site_by_ms: int
+    fix_by_ms: int | None
+    crew_by_ms: int | None
+    responded_ms: int | None = None
+    on_site_ms: int | None = None
+    fixed_ms: int | None = None
+    closed_ms: int | None = None
+    prove_by_ms: int | None = None
+    alarm: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketEvent:
+    """One line of a ticket's history; ``n`` counts from 0 within the ticket."""
+
+    ticket: str
+    n: int
+    kind: str
+    actor: str
+    at_ms: int
+    detail: Mapping[str, Json] = field(default_factory=dict)

@@ -1,0 +1,233 @@
+"""What the hub asks of the outside: clock, devices, stores, people; and the errors they raise."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from hub.model import Batch, Json, Point
+
+T = TypeVar("T")
+Table = Literal["holding", "input", "coil", "discrete"]
+Aggregate = Literal["count", "min", "max", "mean", "first", "last"]
+
+
+class HubError(Exception):
+    """Any error the hub raises on purpose; its text says what, where and what to do."""
+
+
+class ConfigError(HubError):
+    """The configuration cannot be used; one line per problem."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class StartError(HubError):
+    """The hub cannot start here: a port taken, a folder not writable, another hub running."""
+
+
+class DeviceError(HubError):
+    """A device did not do what was asked."""
+
+
+class NoAnswerError(DeviceError):
+    """Nothing came back in time, or the connection is down."""
+
+
+class GarbageAnswerError(DeviceError):
+    """Something came back that is no answer to the question."""
+
+
+class ExceptionAnswerError(DeviceError):
+    """The device answered with a Modbus exception."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class StoreError(HubError):
+    """A store could not keep or return what was asked; nothing of that call was kept."""
+
+
+class Refused(HubError):  # noqa: N818 - the glossary's word: a refusal, not a failure
+    """The hub will not do this: not declared, out of range, not allowed, expired."""
+
+
+class Worker(Protocol):
+    """One thread for blocking work; in virtual time it runs the work at once, in place."""
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """Run ``job`` and return what it returns or raise what it raises; jobs keep their order."""
+
+    def close(self) -> None:
+        """Wait for the work in hand and end the thread."""
+
+
+class Clock(Protocol):
+    """The only source of time, sleep, randomness and threads; real or virtual."""
+
+    virtual: bool
+
+    def now_ms(self) -> int:
+        """Return the instant in milliseconds since 1970-01-01 UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward, for intervals and deadlines."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; a negative or zero time yields once."""
+
+    def random(self, name: str) -> random.Random:
+        """Return a generator of its own for ``name``; from the seed in virtual time."""
+
+    def token(self, name: str) -> str:
+        """Return 32 unguessable URL-safe bytes (from the seed in virtual time)."""
+
+    def worker(self, name: str) -> Worker:
+        """Return a thread of its own for blocking work."""
+
+
+class RegisterBus(Protocol):
+    """One connection to a Modbus gateway or bus, shared by all units behind it.
+
+    One request at a time. Raises NoAnswerError, GarbageAnswerError or ExceptionAnswerError.
+    """
+
+    async def read(self, unit_id: int, table: Table, address: int, count: int) -> Sequence[int]:
+        """Read ``count`` registers (0..65535) or bits (0/1) from ``address``."""
+
+    async def write(self, unit_id: int, table: Table, address: int, values: Sequence[int]) -> None:
+        """Write registers (function 16, or 6 where only that is allowed) or bits (15 or 5)."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
+Put = Callable[[Batch, Callable[[], None] | None], None]
+"""Hand a batch to intake; the second argument is called once the batch is durable."""
+
+
+class Notice(Protocol):
+    """What drivers and poller tell of their devices; kept by health."""
+
+    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
+        """Note an answer or a message of a device."""
+
+    def failed(self, device: str, at_ms: int, error: str) -> None:
+        """Note that a device did not answer, or said that it goes offline."""
+
+    def rejected(self, source: str, at_ms: int, reason: str, payload: bytes) -> None:
+        """Count a message that could not be used and keep it as a dead letter."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Message:
+    """One MQTT message as it came in; ``token`` lets its connection acknowledge it."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    received_ms: int
+    token: object = None
+
+
+class Messages(Protocol):
+    """One connection to an MQTT broker, or to the twins in virtual time."""
+
+    async def start(self, wake: Callable[[], None]) -> None:
+        """Begin to connect; ``wake`` is called in the event loop when messages wait."""
+
+    def drain(self) -> list[Message]:
+        """Take the messages that wait, oldest first."""
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Acknowledge messages; those of an earlier connection are dropped without a word."""
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish with QoS 1, never retained; DeviceError when it cannot be handed over."""
+
+    def connected(self) -> bool:
+        """Tell whether the broker is believed to be there."""
+
+    async def close(self) -> None:
+        """Disconnect and end the thread."""
+
+
+class PolledDriver(Protocol):
+    """The devices of one gateway, read one at a time when the poller says so."""
+
+    async def poll(self, device: str) -> Batch:
+        """Read all points of a device; raise DeviceError when it gave no answer at all."""
+
+    async def write(self, point: Point, value: float) -> float:
+        """Write a declared writable point and return what the device says it is afterwards."""
+
+    async def close(self) -> None:
+        """Let the connection go."""
+
+
+class PushedDriver(Protocol):
+    """Devices that speak when they like (MQTT)."""
+
+    async def start(self, put: Put, notice: Notice) -> None:
+        """Connect and begin to deliver; returns at once, connected or not."""
+
+    async def write(self, point: Point, value: float) -> float:
+        """Send a command for a declared writable point; return the value of the reply."""
+
+    async def close(self) -> None:
+        """Stop delivering and disconnect."""
+
+
+class TimeSeriesStore(Protocol):
+    """Where readings are kept. Calls block: run them in a worker."""
+
+    def append(self, batch: Batch, seq: int) -> None:
+        """Keep a batch and its journal sequence in one transaction, or raise StoreError.
+
+        A batch whose ``seq`` is not above :meth:`applied` is already kept and is ignored.
+        """
+
+    def applied(self) -> int:
+        """Return the last journal sequence kept, 0 at first."""
+
+    def raw(self, points: Sequence[int], start_ms: int, end_ms: int, limit: int = 100_000) -> Batch:
+        """Return readings of start <= at < end in order of (point, at)."""
+
+    def series(
+        self,
+        points: Sequence[int],
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        aggregates: Sequence[Aggregate],
+    ) -> dict[int, dict[str, list[float | None]]]:
+        """Return per point, per aggregate, one number per step of start..end; None where no good reading."""
+
+    def close(self) -> None:
+        """Write everything down and let go of the file."""
+
+
+class Notifier(Protocol):
+    """A way to tell people."""
+
+    async def send(self, key: str, subject: str, body: str) -> None:
+        """Tell; the key is the same when the same thing is told again."""
+
+
+class Twins(Protocol):
+    """The simulated devices, where the hub runs beside them (demonstration and tests)."""
+
+    async def overview(self) -> Sequence[Mapping[str, Json]]:
+        """Return each twin: device, kind, place, faults it can have, faults active, parts."""
+
+    async def fault(self, device: str, kind: str) -> None:
+        """Start a fault on a twin; Refused when it has no such fault."""
+
+    async def repair(self, device: str, part: str) -> None:
+        """Replace or mend a part of a twin; Refused when it has no such part."""

@@ -1,0 +1,88 @@
+"""The campus tree: places, gateways, devices and their points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from hub.model import Point, Text
+
+PlaceKind = Literal["campus", "building", "floor", "room", "shower_room", "plant"]
+DeviceKind = Literal["meter", "boiler", "shower"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A building, floor or room; its parent is the id without its last level."""
+
+    id: str
+    kind: PlaceKind
+    name: Text
+    students: int = 0
+    area_m2: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The box that leads to a bus of Modbus devices."""
+
+    id: str
+    url: str
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One physical thing. ``gateway`` and ``unit_id`` are None for devices that speak MQTT."""
+
+    id: str
+    profile: str
+    kind: DeviceKind
+    place: str
+    interval: timedelta
+    gateway: str | None
+    unit_id: int | None
+    points: tuple[Point, ...]
+
+
+class Site:
+    """One campus: look-ups by id and number, and what lies below a place."""
+
+    def __init__(
+        self,
+        id_: str,
+        name: Text,
+        zone: ZoneInfo,
+        places: Iterable[Place],
+        gateways: Iterable[Gateway],
+        devices: Iterable[Device],
+    ) -> None:
+        self.id = id_
+        self.name = name
+        self.zone = zone
+        self.places: Mapping[str, Place] = {place.id: place for place in places}
+        self.gateways: Mapping[str, Gateway] = {gateway.id: gateway for gateway in gateways}
+        self.devices: Mapping[str, Device] = {device.id: device for device in devices}
+        self.points: Mapping[int, Point] = {
+            point.number: point for device in self.devices.values() for point in device.points
+        }
+        self.numbers: Mapping[str, int] = {point.id: point.number for point in self.points.values()}
+
+    def below(self, place: str) -> list[Device]:
+        """Return the devices of a place and of everything below it."""
+        return [
+            device
+            for device in self.devices.values()
+            if device.place == place or device.place.startswith(place + "/")
+        ]
+
+    def buildings(self) -> list[Place]:
+        """Return the buildings in their order in the configuration."""
+        return [place for place in self.places.values() if place.kind == "building"]
+
+    def building_of(self, place: str) -> str:
+        """Return the building that a place belongs to: the first level of its id."""
+        return place.split("/", 1)[0]

@@ -1,0 +1,1 @@
+"""Fault rules, alarm life cycle and service clocks; pure: time comes with the reading."""

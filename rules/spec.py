@@ -1,0 +1,123 @@
+"""Rules as people write them; a closed union, unknown keys are errors."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hub.model import Severity, Text
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+class Spec(BaseModel):
+    """A frozen piece of configuration; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Words(Spec):
+    """A text for people in both languages."""
+
+    zh: str
+    en: str
+
+    def text(self) -> Text:
+        """Return the value that travels inside the hub."""
+        return Text(self.zh, self.en)
+
+
+class Proof(Spec):
+    """What telemetry must show after a fix report before the ticket closes.
+
+    Good readings of ``point`` above (or below) the limit for the whole of ``for``; a gap, a bad
+    reading or one outside starts it again. Not there ``within`` the time: the fix did not hold.
+    """
+
+    point: str
+    above: float | None = None
+    below: float | None = None
+    for_: timedelta = Field(timedelta(minutes=10), alias="for")
+    within: timedelta = timedelta(hours=4)
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Proof:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("a proof has one of above and below")
+        if self.for_ > self.within:
+            raise ValueError("for is longer than within")
+        return self
+
+
+class _Rule(Spec):
+    id: Id
+    point: str
+    on_delay: timedelta = timedelta(0)
+    off_delay: timedelta = timedelta(0)
+    severity: Severity
+    title: Words
+    guidance: Words
+    parts: tuple[str, ...] = ()
+    proof: Proof | None = None
+
+
+class HighRule(_Rule):
+    """A fault when the point is above ``limit`` for ``on_delay``; clear at or below ``clear``."""
+
+    kind: Literal["high"]
+    limit: float
+    clear: float
+
+    @model_validator(mode="after")
+    def _clear_inside(self) -> HighRule:
+        if self.clear > self.limit:
+            raise ValueError("clear must not be above limit")
+        return self
+
+
+class LowRule(_Rule):
+    """A fault when the point is below ``limit`` for ``on_delay``; clear at or above ``clear``."""
+
+    kind: Literal["low"]
+    limit: float
+    clear: float
+
+    @model_validator(mode="after")
+    def _clear_inside(self) -> LowRule:
+        if self.clear < self.limit:
+            raise ValueError("clear must not be below limit")
+        return self
+
+
+class StaleRule(_Rule):
+    """A fault when the point had no good reading for ``on_delay``; clear after ``off_delay`` of them."""
+
+    kind: Literal["stale"]
+
+
+Rule = Annotated[HighRule | LowRule | StaleRule, Field(discriminator="kind")]
+
+
+class Applies(Spec):
+    """Which devices a pack is for."""
+
+    kind: Literal["meter", "boiler", "shower"]
+
+
+class Pack(Spec):
+    """The rules for one kind of device."""
+
+    version: Literal[1]
+    pack: Id
+    applies_to: Applies
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Pack:
+        ids = [rule.id for rule in self.rules]
+        for one in ids:
+            if ids.count(one) > 1:
+                raise ValueError(f"two rules have the id {one}")
+        return self

@@ -1,0 +1,1 @@
+"""Simulated devices: physics behind real protocols, or in virtual time."""
