@@ -37,7 +37,7 @@ Unit = Literal[
 class Spec(BaseModel):
     """A frozen piece of configuration; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Label(Spec):

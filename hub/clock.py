@@ -41,9 +41,12 @@ class InlineWorker:
 
 
 class RealClock:
-    """Time as the machine has it."""
+    """Time as the machine has it; with a seed, :meth:`random` repeats itself (for simulators)."""
 
     virtual = False
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._seed = seed
 
     def now_ms(self) -> int:
         """Return the instant in milliseconds since 1970-01-01 UTC."""
@@ -59,7 +62,9 @@ class RealClock:
 
     def random(self, name: str) -> random.Random:
         """Return a generator of its own."""
-        return random.Random(secrets.token_bytes(16) + name.encode())  # noqa: S311 - jitter only
+        if self._seed is None:
+            return random.Random(secrets.token_bytes(16))  # noqa: S311 - jitter only
+        return random.Random(f"{self._seed}/{name}")  # noqa: S311 - simulation
 
     def token(self, name: str) -> str:  # noqa: ARG002 - the port names it for virtual time
         """Return 32 unguessable URL-safe bytes."""
@@ -118,6 +123,7 @@ class VirtualClock:
         self._loop = loop
         self._start_ms = start_ms
         self._seed = seed
+        self._tokens: dict[str, int] = {}
 
     def now_ms(self) -> int:
         """Return the virtual instant in milliseconds since 1970-01-01 UTC."""
@@ -136,8 +142,9 @@ class VirtualClock:
         return random.Random(f"{self._seed}/{name}")  # noqa: S311 - simulation
 
     def token(self, name: str) -> str:
-        """Return a token that seed and name give; virtual time guards nothing."""
-        return self.random(name).randbytes(32).hex()
+        """Return the next token that seed and name give; virtual time guards nothing."""
+        self._tokens[name] = n = self._tokens.get(name, 0) + 1
+        return self.random(f"{name}/{n}").randbytes(32).hex()
 
     def worker(self, name: str) -> InlineWorker:  # noqa: ARG002 - the port names it for real time
         """Return a worker that works in place."""

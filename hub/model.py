@@ -266,6 +266,7 @@ class Ticket:
 
     ``fix_by_ms`` is None for large repairs, ``crew_by_ms`` (an arrival deadline) for the others.
     ``fixed_ms`` is the latest fix report; it counts once the proof has held (``closed_ms``).
+    ``crew_ms`` is the arrival of the extra crew on a large repair.
     """
 
     id: str
@@ -289,6 +290,7 @@ class Ticket:
     closed_ms: int | None = None
     prove_by_ms: int | None = None
     alarm: str | None = None
+    crew_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,3 +303,18 @@ class TicketEvent:
     actor: str
     at_ms: int
     detail: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """Something to tell people; ``key`` derives from the ticket's event, so it is told once."""
+
+    key: str
+    ticket: str
+    subject: str
+    body: str
+    created_ms: int
+
+
+Effect = Alarm | Ticket | TicketEvent | Notification
+"""What the engine wants kept: alarms and tickets as they now are; events, notifications added."""

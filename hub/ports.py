@@ -127,13 +127,18 @@ class Notice(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """One MQTT message as it came in; ``token`` lets its connection acknowledge it."""
+    """One MQTT message as it came in; ``token`` lets its connection acknowledge it.
+
+    ``waited`` tells that it may have waited at the broker or the device while there was no
+    connection, so that an old instant inside is no sign of a wrong clock.
+    """
 
     topic: str
     payload: bytes
     retained: bool
     received_ms: int
     token: object = None
+    waited: bool = False
 
 
 class Messages(Protocol):

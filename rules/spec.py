@@ -15,7 +15,7 @@ Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 class Spec(BaseModel):
     """A frozen piece of configuration; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Words(Spec):
@@ -92,7 +92,7 @@ class LowRule(_Rule):
 
 
 class StaleRule(_Rule):
-    """A fault when the point had no good reading for ``on_delay``; clear after ``off_delay`` of them."""
+    """A fault when no good reading came for ``on_delay``; clear after ``off_delay`` of them."""
 
     kind: Literal["stale"]
 
@@ -101,9 +101,10 @@ Rule = Annotated[HighRule | LowRule | StaleRule, Field(discriminator="kind")]
 
 
 class Applies(Spec):
-    """Which devices a pack is for."""
+    """Which devices a pack is for: all of a kind, or only those of the profiles named."""
 
     kind: Literal["meter", "boiler", "shower"]
+    profiles: tuple[str, ...] = ()
 
 
 class Pack(Spec):

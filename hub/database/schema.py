@@ -1,4 +1,4 @@
-"""The tables. Instants are integer milliseconds UTC; ids of alarms and tickets derive from causes."""
+"""The tables. Instants are milliseconds UTC; ids of alarms and tickets derive from their causes."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ tickets = sa.Table(
     sa.Column("closed_ms", _ms),
     sa.Column("prove_by_ms", _ms),
     sa.Column("alarm", sa.String(40)),
+    sa.Column("crew_ms", _ms),
 )
 # At most one open ticket per cause, held by the database itself (field failure F29).
 sa.Index(

@@ -1,0 +1,445 @@
+"""The composition root: settings become a running hub. Nothing else wires parts together.
+
+The path of a reading, in the order in which `running` starts it::
+
+    bus ----> Poller --\
+                        > Intake -> Journal (synced) -> acknowledge, Live, Recorder, Engine
+    broker -> MQTT ----/                                              |         |
+                                                              TimeSeriesStore   alarms, tickets,
+                                                                                outbox -> Pipeline
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from drivers import registry
+from hub.access import Access, first_admin
+from hub.control import Commands
+from hub.control.commands import Write
+from hub.database import dead_letters, effects, numbers, runs
+from hub.database.connection import MEMORY, Database, open_database
+from hub.energy.consumption import Consumption
+from hub.energy.daily import Daily
+from hub.engine import Core, Engine
+from hub.health import Health
+from hub.intake import Intake
+from hub.journal import Journal, open_connection
+from hub.live import Live
+from hub.model import Effect, Entry, EntryKind
+from hub.notify.pipeline import LogNotifier, Pipeline
+from hub.poller import Poller
+from hub.ports import Clock, Messages, RegisterBus, StartError, TimeSeriesStore, Twins
+from hub.recorder import Recorder
+from hub.schedule import Schedule
+from hub.settings import Settings, build_site
+from hub.settings.spec import InfluxStoreSpec
+from hub.site import Device, Gateway, Site
+from hub.store import open_store
+from hub.web import Parts, build
+from hub.web.server import Server
+
+log = logging.getLogger(__name__)
+PRUNE_S = 3600.0
+GATHER_S = 1.0
+VIRTUAL_GATHER_S = 300.0  # an append costs a millisecond of real time, a virtual second nothing
+CLOSE_AT = "00:20"  # late readings of the day have come by then
+REPORT_AT = "06:00"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What the hub meets outside, where it is not what the settings say.
+
+    ``memory`` keeps journal, database and readings in memory. ``bus_of`` and ``messages`` stand in
+    for sockets (the twins in virtual time). ``heard`` is told every effect of the engine.
+    """
+
+    memory: bool = False
+    web: bool = True
+    bus_of: Callable[[Gateway, Clock], RegisterBus] = registry.open_bus
+    messages: Messages | None = None
+    twins: Twins | None = None
+    heard: Callable[[Effect], None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What holds data: the database, the journal and the time-series store."""
+
+    database: Database
+    journal: Journal
+    store: TimeSeriesStore
+    site: Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    """A running hub, for those who look at it."""
+
+    settings: Settings
+    clock: Clock
+    kept: Kept
+    live: Live
+    intake: Intake
+    recorder: Recorder
+    engine: Engine
+    health: Health
+    consumption: Consumption
+    commands: Commands
+    pollers: Mapping[str, Poller]
+    messages: Messages | None
+    ended: asyncio.Event
+    address: str | None = None
+    one_time_password: str | None = None
+
+    async def until_ended(self) -> None:
+        """Wait until a part of the hub ends by itself, which none should; then raise StartError."""
+        await self.ended.wait()
+        raise StartError("a part of the hub ended unexpectedly; the log says which and why")
+
+    def counters(self) -> dict[str, float]:
+        """Return the figures of /metrics."""
+        counts = [poller.counts for poller in self.pollers.values()]
+        return {
+            "polls_due_total": sum(count.due for count in counts),
+            "polls_done_total": sum(count.done for count in counts),
+            "polls_failed_total": sum(count.failed for count in counts),
+            "polls_late_total": sum(count.late for count in counts),
+            **{f"intake_{name}": count for name, count in self.intake.counts.items()},
+            **{f"engine_{name}": count for name, count in self.engine.counts.items()},
+            **{f"rejected_{name}": count for name, count in self.health.counts.items()},
+            "journal_sequence": self.kept.journal.last(),
+            "recorder_lag_entries": self.recorder.lag(),
+            "mqtt_connected": self.messages is not None and self.messages.connected(),
+        }
+
+    def problems(self) -> list[str]:
+        """Return what keeps the hub from working, for /readyz."""
+        found = []
+        if self.messages is not None and not self.messages.connected():
+            found.append("the MQTT broker is not connected")
+        if self.recorder.failing:
+            found.append(f"the store is {self.recorder.lag()} entries behind")
+        return found
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, clock: Clock, outside: Outside | None = None
+) -> AsyncIterator[Hub]:
+    """Run a hub of checked settings; parts stop in the reverse of the order they start in."""
+    outside = outside or Outside()
+    async with AsyncExitStack() as stack:
+        yield await _Start(settings, clock, outside, stack).hub()
+
+
+class _Start:
+    """One start of a hub: makes the parts in order and notes how each is stopped."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, outside: Outside, stack: AsyncExitStack
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.outside = outside
+        self.stack = stack
+        self.ended = asyncio.Event()
+
+    async def hub(self) -> Hub:
+        """Start everything and return it."""
+        kept = self._keep()
+        live = Live(max(kept.site.points, default=0))
+        live.restore(kept.store.last())
+        core = Core(kept.site, self.settings.packs, self.settings.promise)
+        engine = Engine(core, kept.journal, kept.database, self.clock, self.outside.heard)
+        recorder = self._recorder(kept)
+        intake = Intake(kept.journal, live, self.clock, [engine.hear, recorder.wake])
+        self._run("engine", engine.run(intake.enter))
+        self.stack.push_async_callback(intake.flush)
+        self._run("intake", intake.run())
+        self._enter_configuration(kept.journal, intake)
+        health = Health(
+            list(kept.site.devices.values()),
+            self.clock,
+            intake.enter,
+            self._letters(kept.database),
+        )
+        consumption = Consumption(kept.site, kept.store)
+        self._alongside(kept, consumption)
+        writes: dict[str | None, Write] = {}
+        messages = await self._publishing(kept.site, intake, health, writes)
+        pollers = self._polling(kept.site, intake, health, writes)
+        hub = Hub(
+            settings=self.settings,
+            clock=self.clock,
+            kept=kept,
+            live=live,
+            intake=intake,
+            recorder=recorder,
+            engine=engine,
+            health=health,
+            consumption=consumption,
+            commands=await self._commands(kept, live, intake, writes),
+            pollers=pollers,
+            messages=messages,
+            ended=self.ended,
+        )
+        return await self._served(hub) if self.outside.web else hub
+
+    def _keep(self) -> Kept:
+        """Open what holds data, in a folder that no other hub uses."""
+        data = self.settings.data
+        if not self.outside.memory:
+            self.stack.enter_context(_locked(data))
+        in_data = MEMORY if self.outside.memory else str(data / "hub.sqlite")
+        database = open_database(
+            in_data if self.settings.database == "sqlite" else self.settings.database
+        )
+        self.stack.callback(database.close)
+        site = build_site(self.settings, lambda ids: numbers.number_points(database, ids))
+        journal = self._open_journal()
+        store = self._open_store(site)
+        self.stack.callback(store.close)
+        return Kept(database=database, journal=journal, store=store, site=site)
+
+    def _open_journal(self) -> Journal:
+        where = MEMORY if self.outside.memory else self.settings.data / "journal.sqlite"
+        journal = Journal(open_connection(where))
+        self.stack.callback(journal.close)
+        return journal
+
+    def _open_store(self, site: Site) -> TimeSeriesStore:
+        spec = self.settings.store
+        if isinstance(spec, InfluxStoreSpec):
+            token = self.settings.secret(spec.token_file)
+            influx = {"url": spec.url, "bucket": spec.bucket, "org": spec.org}
+            influx |= {"token": token} if token else {}
+            return open_store("influx", points=site.points, influx=influx)
+        path = MEMORY if self.outside.memory else self.settings.data / "telemetry.duckdb"
+        return open_store(spec.kind, path, threads=1 if self.clock.virtual else None)
+
+    def _recorder(self, kept: Kept) -> Recorder:
+        # A connection of its own: the store's reading never holds up the journal's writing.
+        journal = kept.journal if self.outside.memory else self._open_journal()
+        gather_s = VIRTUAL_GATHER_S if self.clock.virtual else GATHER_S
+        recorder = Recorder(journal, kept.store, self.clock, gather_s)
+
+        async def bring_down() -> None:
+            with contextlib.suppress(Exception):  # what is left waits in the journal
+                await recorder.flush()
+            recorder.close()
+
+        self.stack.push_async_callback(bring_down)
+        self._run("recorder", recorder.run())
+        return recorder
+
+    def _enter_configuration(self, journal: Journal, intake: Intake) -> None:
+        """Enter the configuration into the journal when it is not the one in force."""
+        in_force = journal.configuration(journal.last())
+        if in_force is None or in_force.get("hash") != self.settings.content_hash:
+            content = {
+                "hash": self.settings.content_hash,
+                "content": json.loads(self.settings.content),
+            }
+            intake.enter(Entry(EntryKind.CONFIGURATION, self.clock.now_ms(), content=content))
+
+    def _letters(self, database: Database) -> Callable[[int, str, str, bytes], None]:
+        worker = self.clock.worker("letters")
+        self.stack.callback(worker.close)
+        writing: set[asyncio.Task[None]] = set()
+
+        def keep(at_ms: int, source: str, reason: str, payload: bytes) -> None:
+            job = worker.run(lambda: dead_letters.add(database, at_ms, source, reason, payload))
+            task = asyncio.ensure_future(job)
+            writing.add(task)
+            task.add_done_callback(writing.discard)
+
+        return keep
+
+    def _alongside(self, kept: Kept, consumption: Consumption) -> None:
+        """Start what works beside the path: notifications, daily work, pruning."""
+        pipeline = Pipeline(kept.database, LogNotifier(), self.clock)
+        self._run("notify", pipeline.run())
+        daily = Daily(kept.site, consumption, kept.database, self._reports(), self.clock)
+        schedule = Schedule(
+            kept.site.zone,
+            self.clock,
+            lambda job, period: runs.ran(kept.database, job, period),
+            lambda job, period, at_ms: runs.mark(kept.database, job, period, at_ms),
+        )
+        schedule.daily("close", CLOSE_AT, daily.close)
+        schedule.daily("report", REPORT_AT, daily.report)
+        self._run("schedule", schedule.run())
+        self._run("pruning", self._prune(kept))
+
+    def _reports(self) -> Path | None:
+        return None if self.outside.memory else self.settings.data / "reports"
+
+    async def _prune(self, kept: Kept) -> None:
+        """Let go of what every consumer has passed and the site no longer wants kept."""
+        keep_ms = int(self.settings.journal.keep.total_seconds() * 1000)
+        worker = self.clock.worker("pruning")
+        self.stack.callback(worker.close)
+
+        def prune() -> None:
+            snapshot = effects.snapshot(kept.database)
+            passed = min(kept.store.applied(), snapshot[0] if snapshot else 0)
+            kept.journal.prune(self.clock.now_ms() - keep_ms, passed)
+
+        while True:
+            await self.clock.sleep(PRUNE_S)
+            await worker.run(prune)
+
+    async def _publishing(
+        self, site: Site, intake: Intake, health: Health, writes: dict[str | None, Write]
+    ) -> Messages | None:
+        """Start the devices that publish, and the embedded broker where there is one."""
+        devices = [device for device in site.devices.values() if device.gateway is None]
+        if not devices:
+            return None
+        messages = self.outside.messages or self._open_messages(site, devices)
+        driver = registry.pushed(messages, devices, self.settings.profiles, self.clock)
+        await driver.start(intake.put, health)
+        self.stack.push_async_callback(driver.close)
+        writes[None] = driver.write
+        return messages
+
+    def _open_messages(self, site: Site, devices: list[Device]) -> Messages:
+        spec = self.settings.mqtt
+        if spec is None:
+            raise StartError("campus.yaml has no mqtt section, but devices that publish")
+        if spec.embedded:
+            broker = registry.embedded_broker(spec.port)
+            broker.start()
+            self.stack.callback(broker.stop)
+        return registry.open_messages(
+            spec.address,
+            f"campus-hub-{site.id}",
+            devices,
+            self.clock,
+            username=spec.username,
+            password=self.settings.secret(spec.password_file),
+        )
+
+    def _polling(
+        self, site: Site, intake: Intake, health: Health, writes: dict[str | None, Write]
+    ) -> dict[str, Poller]:
+        """Start one poller per gateway."""
+        behind: dict[str, list[Device]] = {}
+        for device in site.devices.values():
+            if device.gateway is not None:
+                behind.setdefault(device.gateway, []).append(device)
+        pollers = {}
+        for gateway, devices in behind.items():
+            bus = self.outside.bus_of(site.gateways[gateway], self.clock)
+            driver = registry.polled(bus, devices, self.settings.profiles, self.clock)
+            self.stack.push_async_callback(driver.close)
+            poller = Poller(driver, devices, intake.put, health, self.clock)
+            self._run(f"poller {gateway}", poller.run())
+            pollers[gateway] = poller
+            writes[gateway] = poller.write
+        return pollers
+
+    async def _commands(
+        self, kept: Kept, live: Live, intake: Intake, writes: Mapping[str | None, Write]
+    ) -> Commands:
+        worker = self.clock.worker("commands")
+        self.stack.callback(worker.close)
+        commands = Commands(
+            site=kept.site,
+            profiles=self.settings.profiles,
+            writes=writes,
+            live=live,
+            database=kept.database,
+            worker=worker,
+            enter=intake.enter,
+            clock=self.clock,
+            allowed=self.settings.writes,
+        )
+        self.stack.push_async_callback(commands.close)
+        await commands.reconcile()
+        return commands
+
+    async def _served(self, hub: Hub) -> Hub:
+        """Serve the pages, last of all: who can see the hub can use it."""
+        spec = self.settings.web
+        reading, asking = self.clock.worker("reading"), self.clock.worker("asking")
+        self.stack.callback(reading.close)
+        self.stack.callback(asking.close)
+        parts = Parts(
+            site=hub.kept.site,
+            profiles=self.settings.profiles,
+            packs=self.settings.packs,
+            clock=self.clock,
+            live=hub.live,
+            store=hub.kept.store,
+            store_worker=reading,
+            consumption=hub.consumption,
+            database=hub.kept.database,
+            database_worker=asking,
+            access=Access(hub.kept.database, asking, self.clock),
+            act=hub.engine.act,
+            health=hub.health,
+            commands=hub.commands,
+            twins=self.outside.twins,
+            counters=hub.counters,
+            ready=hub.problems,
+            locale=self.settings.locale,
+        )
+        server = Server(build(parts), spec.host, spec.port)
+        await server.start()
+        self.stack.push_async_callback(server.stop)
+        return replace(
+            hub,
+            address=f"http://{spec.host}:{server.port}",
+            one_time_password=first_admin(hub.kept.database, self.clock),
+        )
+
+    def _run(self, name: str, job: Coroutine[Any, Any, None]) -> None:
+        """Run a part until the stop; the hub ends when a part does."""
+        task = asyncio.create_task(self._guarded(name, job), name=name)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self.stack.push_async_callback(end)
+
+    async def _guarded(self, name: str, job: Coroutine[Any, Any, None]) -> None:
+        try:
+            await job
+        except Exception:
+            log.exception("part failed, the hub stops: %s", name)
+        self.ended.set()
+
+
+@contextlib.contextmanager
+def _locked(data: Path) -> Iterator[None]:
+    """Make the data folder and hold it against a second hub."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "lock").open("w")
+    except OSError as error:
+        raise StartError(
+            f"the data folder {data} cannot be written: {error.strerror}; "
+            "give the hub's account the right to write there, or change data in campus.yaml"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartError(
+                f"another hub uses the data folder {data}; stop it first, "
+                "or give this one a folder of its own (data in campus.yaml)"
+            ) from error
+        yield

@@ -1,0 +1,45 @@
+"""Run a coroutine the way the hub runs: on uvloop where it is installed, ended by a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Make an event loop; everything works on the stock one too."""
+    if importlib.util.find_spec("uvloop"):
+        loop: asyncio.AbstractEventLoop = importlib.import_module("uvloop").new_event_loop()
+        return loop
+    return asyncio.new_event_loop()
+
+
+def run(job: Coroutine[Any, Any, T]) -> T:
+    """Run ``job`` to its end."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(job)
+
+
+async def until_signal(*others: Callable[[], Awaitable[Any]]) -> None:
+    """Wait for SIGINT or SIGTERM, or until one of ``others`` returns or raises."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    tasks = [asyncio.ensure_future(other()) for other in (told.wait, *others)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""The whole hub and its twins on one virtual clock, playing a scenario."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+
+from hub.app import Hub, Outside, running
+from hub.clock import VirtualClock, VirtualLoop
+from hub.database import records
+from hub.engine import log_line
+from hub.model import Alarm, Effect, Ticket, TicketEvent
+from hub.ports import Clock, Refused
+from hub.settings import Settings, build_site
+from hub.site import Gateway, Site
+from simulators.campus import Fleet, Label
+from simulators.scenario import Scenario, Step, play
+from simulators.virtual import TwinBus, TwinMessages
+
+
+@dataclass
+class Played:
+    """What came of a scenario: the hub's log and figures, and the twins' truth beside them.
+
+    ``kwh`` and ``true_kwh`` are by device, over the whole scenario; the hub cannot read the latter.
+    """
+
+    log: list[bytes] = field(default_factory=list)
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    events: list[TicketEvent] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    kwh: dict[str, float | None] = field(default_factory=dict)
+    true_kwh: dict[str, float] = field(default_factory=dict)
+    readings: int = 0
+    polls: dict[str, int] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    def hear(self, effect: Effect) -> None:
+        """Keep an effect as the engine tells it."""
+        self.log.append(log_line(effect))
+        if isinstance(effect, Alarm):
+            self.alarms[effect.id] = effect
+        elif isinstance(effect, Ticket):
+            self.tickets[effect.id] = effect
+        elif isinstance(effect, TicketEvent):
+            self.events.append(effect)
+
+    @property
+    def log_hash(self) -> str:
+        """Return the SHA-256 of the alarm and ticket log."""
+        return hashlib.sha256(b"\n".join(self.log)).hexdigest()
+
+
+class _Crew:
+    """The people of a scenario, at the hub's tickets."""
+
+    def __init__(self, hub: Hub, refused: list[str]) -> None:
+        self._hub = hub
+        self._refused = refused
+
+    def _latest(self, device: str) -> Ticket | None:
+        wanted = records.Filter(device=device)
+        found = records.tickets(self._hub.kept.database, wanted, limit=1)
+        return found[0] if found else None
+
+    async def opened_ms(self, device: str) -> int | None:
+        """Return when the latest ticket of a device opened; None when it has none."""
+        ticket = self._latest(device)
+        return ticket.opened_ms if ticket else None
+
+    async def act(self, step: Step) -> None:
+        """Carry out a person's step on the latest ticket of its device."""
+        ticket = self._latest(step.device)
+        if ticket is None:
+            self._refused.append(f"{step.ticket}: {step.device} has no ticket")
+            return
+        action = {"kind": step.ticket, "ticket": ticket.id, "actor": step.actor, "note": step.note}
+        try:
+            await self._hub.engine.act(action | ({"part": step.part} if step.part else {}))
+        except Refused as refusal:
+            self._refused.append(f"{step.ticket}: {refusal}")
+
+
+def site_of(settings: Settings) -> Site:
+    """Return the campus tree for twins, which know no lasting numbers."""
+    return build_site(settings, lambda ids: {id_: n for n, id_ in enumerate(ids, 1)})
+
+
+def play_virtual(
+    settings: Settings, scenario: Scenario, seed: int, *, memory: bool = True, patience_s: float = 0
+) -> Played:
+    """Play a scenario in virtual time; the same seed gives the same log.
+
+    ``memory`` keeps everything in memory; otherwise it goes to the settings' data folder.
+    """
+    loop = VirtualLoop(patience_s)
+    clock = VirtualClock(loop, scenario.start_ms, seed)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(_play(settings, scenario, clock, memory=memory))
+
+
+async def _play(
+    settings: Settings, scenario: Scenario, clock: Clock, *, memory: bool
+) -> Played:
+    played = Played()
+    site = site_of(settings)
+    fleet = Fleet(list(site.devices.values()), settings.profiles, clock)
+    before = fleet.truth()
+
+    def bus_of(gateway: Gateway, _: Clock) -> TwinBus:
+        behind = [one for one in fleet.devices.values() if one.gateway == gateway.id]
+        return TwinBus(fleet, behind, gateway.timeout.total_seconds())
+
+    outside = Outside(
+        memory=memory, web=False, bus_of=bus_of, messages=TwinMessages(fleet, clock), heard=played.hear
+    )
+    async with running(settings, clock, outside) as hub:
+        end_ms = scenario.start_ms + round(scenario.length.total_seconds() * 1000)
+        await play(scenario, fleet, _Crew(hub, played.refused), clock)
+        await clock.sleep((end_ms - clock.now_ms()) / 1000)
+        await hub.recorder.flush()
+        _measure(played, hub, scenario.start_ms, end_ms)
+        after = fleet.truth()
+        played.labels = list(fleet.labels)
+    for device in played.kwh:
+        played.true_kwh[device] = after[device]["energy_kwh"] - before[device]["energy_kwh"]
+    return played
+
+
+def _measure(played: Played, hub: Hub, start_ms: int, end_ms: int) -> None:
+    """Take the figures that the hub shows."""
+    site = hub.kept.site
+    use = hub.consumption.use(site.id, start_ms, end_ms, end_ms - start_ms)
+    played.kwh = {row.id: row.total for row in use.rows}
+    played.readings = hub.intake.counts["readings"]
+    counters = hub.counters()
+    played.polls = {
+        name: int(counters[f"polls_{name}_total"]) for name in ("due", "done", "failed", "late")
+    }
+

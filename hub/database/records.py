@@ -1,0 +1,133 @@
+"""Alarms, tickets and their events as values; written only by hub.database.effects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from hub.database.connection import Database
+from hub.database.schema import alarms as alarm_table
+from hub.database.schema import ticket_events
+from hub.database.schema import tickets as ticket_table
+from hub.model import Alarm, AlarmState, Text, Ticket, TicketEvent, TicketState
+
+Row = Mapping[str, Any]
+
+
+class Filter(NamedTuple):
+    """Which records are wanted; None means all. ``places`` also mean everything below them.
+
+    ``since_ms`` <= opening or raising < ``until_ms``.
+    """
+
+    states: Collection[str] | None = None
+    places: Collection[str] | None = None
+    device: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+ALL = Filter()
+
+
+def tickets(
+    database: Database, wanted: Filter = ALL, *, limit: int = 100, offset: int = 0
+) -> list[Ticket]:
+    """Return tickets, the latest first."""
+    query = _filtered(sa.select(ticket_table), ticket_table, wanted)
+    query = query.order_by(ticket_table.c.opened_ms.desc(), ticket_table.c.id)
+    return [ticket_of(row) for row in _rows(database, query.limit(limit).offset(offset))]
+
+
+def count_tickets(database: Database, wanted: Filter = ALL) -> int:
+    """Count the tickets that :func:`tickets` finds with the same filter."""
+    query = sa.select(sa.func.count()).select_from(ticket_table)
+    return _count(database, _filtered(query, ticket_table, wanted))
+
+
+def open_tickets(database: Database) -> list[Ticket]:
+    """Return every ticket that is not closed, the earliest first."""
+    query = sa.select(ticket_table).where(ticket_table.c.closed_ms.is_(None))
+    query = query.order_by(ticket_table.c.opened_ms, ticket_table.c.id)
+    return [ticket_of(row) for row in _rows(database, query)]
+
+
+def ticket(database: Database, id_: str) -> Ticket | None:
+    """Return one ticket."""
+    rows = _rows(database, sa.select(ticket_table).where(ticket_table.c.id == id_))
+    return ticket_of(rows[0]) if rows else None
+
+
+def events(database: Database, ticket_id: str) -> list[TicketEvent]:
+    """Return the history of a ticket, oldest first."""
+    query = sa.select(ticket_events).where(ticket_events.c.ticket == ticket_id)
+    return [TicketEvent(**row) for row in _rows(database, query.order_by(ticket_events.c.n))]
+
+
+def alarms(
+    database: Database, wanted: Filter = ALL, *, limit: int = 100, offset: int = 0
+) -> list[Alarm]:
+    """Return alarms, the latest first."""
+    query = _filtered(sa.select(alarm_table), alarm_table, wanted)
+    query = query.order_by(alarm_table.c.raised_ms.desc(), alarm_table.c.id)
+    return [alarm_of(row) for row in _rows(database, query.limit(limit).offset(offset))]
+
+
+def count_alarms(database: Database, wanted: Filter = ALL) -> int:
+    """Count the alarms that :func:`alarms` finds with the same filter."""
+    query = sa.select(sa.func.count()).select_from(alarm_table)
+    return _count(database, _filtered(query, alarm_table, wanted))
+
+
+def alarm(database: Database, id_: str) -> Alarm | None:
+    """Return one alarm."""
+    rows = _rows(database, sa.select(alarm_table).where(alarm_table.c.id == id_))
+    return alarm_of(rows[0]) if rows else None
+
+
+def ticket_of(row: Row) -> Ticket:
+    """Make a ticket of its row."""
+    values = dict(row)
+    values["title"] = Text(values.pop("title_zh"), values.pop("title_en"))
+    values["guidance"] = Text(values.pop("guidance_zh"), values.pop("guidance_en"))
+    values["parts"] = tuple(values["parts"])
+    values["state"] = TicketState(values["state"])
+    return Ticket(**values)
+
+
+def alarm_of(row: Row) -> Alarm:
+    """Make an alarm of its row."""
+    values = dict(row)
+    values["title"] = Text(values.pop("title_zh"), values.pop("title_en"))
+    values["state"] = AlarmState(values["state"])
+    return Alarm(**values)
+
+
+def _filtered(query: sa.Select[Any], table: sa.Table, wanted: Filter) -> sa.Select[Any]:
+    if wanted.states is not None:
+        query = query.where(table.c.state.in_([str(state) for state in wanted.states]))
+    if wanted.places is not None:
+        places = (_below(table.c.place, place) for place in wanted.places)
+        query = query.where(sa.or_(sa.false(), *places))
+    if wanted.device is not None:
+        query = query.where(table.c.device == wanted.device)
+    began = table.c.opened_ms if "opened_ms" in table.c else table.c.raised_ms
+    if wanted.since_ms is not None:
+        query = query.where(began >= wanted.since_ms)
+    return query if wanted.until_ms is None else query.where(began < wanted.until_ms)
+
+
+def _below(column: sa.Column[str], place: str) -> sa.ColumnElement[bool]:
+    return sa.or_(column == place, column.startswith(place + "/", autoescape=True))
+
+
+def _rows(database: Database, query: sa.Select[Any]) -> Sequence[Row]:
+    with database.read() as connection:
+        return connection.execute(query).mappings().all()  # type: ignore[return-value]  # RowMapping
+
+
+def _count(database: Database, query: sa.Select[Any]) -> int:
+    with database.read() as connection:
+        return int(connection.execute(query).scalar_one())

@@ -1,0 +1,119 @@
+"""One open ticket with what belongs to it: its number of events, its breaches, its proof."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+
+from hub.model import Json, Ticket, TicketState
+from rules.proof import ProofWatch
+from rules.sla import Target
+from rules.spec import Rule
+
+_TICKET = TypeAdapter(Ticket)
+
+
+class Clock(NamedTuple):
+    """One target of the service promise on one ticket."""
+
+    target: Target
+    by_ms: int
+    done_ms: int | None
+
+
+@dataclass(slots=True)
+class Work:
+    """A ticket that is not closed; ``watch`` is there while a fix report waits for its proof.
+
+    ``rule`` is None when the configuration in force has no such rule any more.
+    """
+
+    ticket: Ticket
+    rule: Rule | None
+    interval_ms: int
+    events: int = 0
+    breached: list[Target] = field(default_factory=list)
+    watch: ProofWatch | None = None
+
+    def clocks(self) -> Iterator[Clock]:
+        """Return the targets that this ticket has."""
+        ticket = self.ticket
+        yield Clock("response", ticket.respond_by_ms, ticket.responded_ms)
+        yield Clock("on_site", ticket.on_site_by_ms, ticket.on_site_ms)
+        if ticket.fix_by_ms is not None:
+            yield Clock("fix", ticket.fix_by_ms, ticket.fixed_ms)
+        if ticket.crew_by_ms is not None:
+            # A repair that was finished without it needs no extra crew any more.
+            arrived = ticket.fixed_ms if ticket.crew_ms is None else ticket.crew_ms
+            yield Clock("crew", ticket.crew_by_ms, arrived)
+
+    def due_ms(self) -> int | None:
+        """Return when time alone changes this ticket: the instant after its next deadline.
+
+        What is done at exactly the deadline is in time, so nothing happens before the next one.
+        """
+        dues = [
+            clock.by_ms + 1
+            for clock in self.clocks()
+            if clock.done_ms is None and clock.target not in self.breached
+        ]
+        if self.ticket.state is TicketState.FIXED and self.ticket.prove_by_ms is not None:
+            dues.append(self.ticket.prove_by_ms + 1)
+        return min(dues, default=None)
+
+    def save(self) -> dict[str, Json]:
+        """Return the state as JSON."""
+        return {
+            "ticket": asdict(self.ticket),
+            "events": self.events,
+            "breached": self.breached,
+            "watch": self.watch and self.watch.save(),
+        }
+
+    def start_proof(self) -> None:
+        """Begin to watch for the proof of the fix that was just reported."""
+        proof, fixed_ms = self.rule and self.rule.proof, self.ticket.fixed_ms
+        self.watch = ProofWatch(proof, self.interval_ms, fixed_ms) if proof and fixed_ms else None
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`save` returned, all but the ticket."""
+        self.events, self.breached = state["events"], list(state["breached"])
+        if state["watch"]:
+            self.start_proof()
+        if self.watch:
+            self.watch.load(state["watch"])
+
+
+def ticket_of(state: Mapping[str, Any]) -> Ticket:
+    """Return the ticket that a saved state is about."""
+    return _TICKET.validate_python(state["ticket"])
+
+
+def cause_of(device: str, rule: str) -> str:
+    """Return the cause of a ticket: one rule on one device."""
+    return f"{device}#{rule}"
+
+
+def alarm_id(cause: str, raised_ms: int) -> str:
+    """Derive the id of an alarm from its cause and the instant it was raised."""
+    return hashlib.sha256(f"{cause}|{raised_ms}".encode()).hexdigest()[:20]
+
+
+def ticket_id(cause: str, opened_ms: int, zone: ZoneInfo, taken: Container[str]) -> str:
+    """Derive the id of a ticket: the day it was opened and a few letters people can say.
+
+    >>> ticket_id("a#b", 0, ZoneInfo("Asia/Shanghai"), ())
+    '19700101-daa0c7'
+    """
+    day = datetime.fromtimestamp(opened_ms / 1000, zone).strftime("%Y%m%d")
+    letters = hashlib.sha256(f"{cause}|{opened_ms}".encode()).hexdigest()
+    length = 6
+    while f"{day}-{letters[:length]}" in taken:  # another cause has the same first letters
+        length += 1
+    return f"{day}-{letters[:length]}"

@@ -1,0 +1,1 @@
+"""Energy: what counters say was used, by place and time."""

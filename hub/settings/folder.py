@@ -1,0 +1,274 @@
+"""Read a config folder once: everything in force, or every problem with its file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+import hub
+from drivers.profile import Profile
+from hub.model import Json
+from hub.ports import ConfigError
+from hub.settings.form import fitted
+from hub.settings.references import Draft, broken_references
+from hub.settings.source import Document, Problem, read_csv, read_yaml
+from hub.settings.spec import (
+    DEVICE_COLUMNS,
+    PLACE_COLUMNS,
+    CampusFile,
+    DevicesFile,
+    DeviceSpec,
+    GatewaySpec,
+    JournalSpec,
+    MqttSpec,
+    PlacesFile,
+    PlaceSpec,
+    SiteSpec,
+    StoreSpec,
+    WebSpec,
+)
+from rules.sla import Promise
+from rules.spec import Pack
+
+T = TypeVar("T")
+CAMPUS: TypeAdapter[CampusFile] = TypeAdapter(CampusFile)
+PLACES: TypeAdapter[PlacesFile] = TypeAdapter(PlacesFile)
+DEVICES: TypeAdapter[DevicesFile] = TypeAdapter(DevicesFile)
+PROFILE: TypeAdapter[Profile] = TypeAdapter(Profile)
+PACK: TypeAdapter[Pack] = TypeAdapter(Pack)
+PROMISE: TypeAdapter[Promise] = TypeAdapter(Promise)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A checked configuration. ``content`` is all that is in force, as canonical JSON."""
+
+    folder: Path
+    data: Path
+    site: SiteSpec
+    places: tuple[PlaceSpec, ...]
+    gateways: tuple[GatewaySpec, ...]
+    devices: tuple[DeviceSpec, ...]
+    profiles: Mapping[str, Profile]
+    packs: tuple[Pack, ...]
+    promise: Promise
+    store: StoreSpec
+    database: str
+    journal: JournalSpec
+    web: WebSpec
+    mqtt: MqttSpec | None
+    writes: bool
+    content: str
+    content_hash: str
+
+    @property
+    def locale(self) -> str:
+        """Return the language that pages begin with."""
+        return self.site.locale
+
+    @property
+    def lock_file(self) -> Path:
+        """Return the file that a running hub holds against a second one."""
+        return self.data / "lock"
+
+    @property
+    def journal_file(self) -> Path:
+        """Return the file of the journal."""
+        return self.data / "journal.sqlite"
+
+    @property
+    def database_file(self) -> Path:
+        """Return the file of the tables, where the database is sqlite."""
+        return self.data / "hub.sqlite"
+
+    @property
+    def readings_file(self) -> Path:
+        """Return the file of the readings, where the store is duckdb."""
+        return self.data / "telemetry.duckdb"
+
+    def point_count(self) -> int:
+        """Count the points of all devices."""
+        return sum(len(self.profiles[device.profile].points) for device in self.devices)
+
+    def secret(self, file: str | None) -> str | None:
+        """Read a secret from the file that a ``*_file`` key names, relative to the folder."""
+        if file is None:
+            return None
+        try:
+            return (self.folder / file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            line = f"{file}:1: file: the secret cannot be read: {error}; write it to this file"
+            raise ConfigError([line]) from error
+
+
+def shipped() -> Path:
+    """Return the folder of the configuration that comes with the program."""
+    package = Path(hub.__file__).resolve().parent
+    checkout = package.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "config" / "profiles").is_dir():
+        return checkout / "config"
+    return package / "_config"
+
+
+def load(folder: Path) -> Settings:
+    """Read and check a config folder; ConfigError lists every problem, form and references."""
+    reading = _Reading(folder.resolve())
+    settings = reading.settings()
+    if settings is None:
+        raise ConfigError([str(problem) for problem in sorted(set(reading.problems))])
+    return settings
+
+
+class _Reading:
+    """One pass over a config folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self._draft = Draft()
+        self._in_force: dict[str, Pack] = {}
+
+    def settings(self) -> Settings | None:
+        """Read all files; return None when there are problems."""
+        if not (self.folder / "campus.yaml").is_file():
+            what = f"not found in {self.folder}; a config folder is one that holds campus.yaml"
+            self.problems.append(Problem("campus.yaml", 1, "file", what))
+            return None
+        document = read_yaml(self.folder / "campus.yaml", "campus.yaml", self.problems)
+        campus = self._fitted(document, CAMPUS)
+        places = self._table("places", PLACE_COLUMNS, PLACES)
+        devices = self._table("devices", DEVICE_COLUMNS, DEVICES)
+        self._profiles()
+        self._packs()
+        promise = self._promise()
+        if document is not None:
+            self._take_rows(document)
+            self.problems += broken_references(self._draft)
+        if self.problems or campus is None or promise is None:
+            return None
+        if places:
+            campus = campus.model_copy(update={"places": campus.places + places.places})
+        if devices:
+            campus = campus.model_copy(update={"devices": campus.devices + devices.devices})
+        return self._settled(campus, promise)
+
+    def _fitted(self, document: Document | None, adapter: TypeAdapter[T]) -> T | None:
+        return fitted(document, adapter, self.problems) if document is not None else None
+
+    def _table(self, name: str, columns: Sequence[str], adapter: TypeAdapter[T]) -> T | None:
+        path = self.folder / f"{name}.csv"
+        if not path.exists():
+            return None
+        document = read_csv(path, columns, self.problems)
+        if document is None:
+            self._draft.places_unread |= name == "places"
+            return None
+        rows = self._draft.places if name == "places" else self._draft.devices
+        rows += document.rows(name)
+        return self._fitted(document, adapter)
+
+    def _take_rows(self, document: Document) -> None:
+        self._draft.campus = document.data
+        self._draft.places[:0] = document.rows("places")
+        self._draft.gateways[:0] = document.rows("gateways")
+        self._draft.devices[:0] = document.rows("devices")
+
+    def _files(self, kind: str) -> dict[str, tuple[Path, str]]:
+        """Return id -> path and name to print; a file of the site comes before a shipped one."""
+        files: dict[str, tuple[Path, str]] = {}
+        for folder in (shipped(), self.folder):
+            own = folder == self.folder
+            for path in sorted((folder / kind).glob("*.yaml")):
+                name = path.relative_to(folder).as_posix() if own else str(path)
+                files[path.stem] = (path, name)
+        return files
+
+    def _profiles(self) -> None:
+        for id_, (path, name) in self._files("profiles").items():
+            document = read_yaml(path, name, self.problems)
+            profile = self._fitted(document, PROFILE)
+            if document is None or profile is None:
+                self._draft.profiles_unread.add(id_)
+                continue
+            self._named(document, "id", profile.id, id_)
+            self._draft.profiles[id_] = (document, profile)
+
+    def _packs(self) -> None:
+        for id_, (path, name) in self._files("rules").items():
+            document = read_yaml(path, name, self.problems)
+            pack = self._fitted(document, PACK)
+            if document is not None and pack is not None:
+                self._named(document, "pack", pack.pack, id_)
+                self._in_force[id_] = pack
+                if path.is_relative_to(self.folder):
+                    self._draft.own_packs.append((document, pack))
+
+    def _named(self, document: Document, key: str, id_: str, stem: str) -> None:
+        if id_ != stem:
+            what = f"is {id_!r} but the file is {stem}.yaml; make them the same"
+            self.problems.append(document.problem((key,), what))
+
+    def _promise(self) -> Promise | None:
+        own = self.folder / "service.yaml"
+        path = own if own.is_file() else shipped() / "service.yaml"
+        name = "service.yaml" if path == own else str(path)
+        return self._fitted(read_yaml(path, name, self.problems), PROMISE)
+
+    def _settled(self, campus: CampusFile, promise: Promise) -> Settings:
+        profiles = {id_: profile for id_, (_, profile) in self._draft.profiles.items()}
+        packs = tuple(self._in_force.values())
+        content = _canonical(campus, profiles, packs, promise)
+        return Settings(
+            folder=self.folder,
+            data=(self.folder / campus.data).resolve(),
+            site=campus.site,
+            places=campus.places,
+            gateways=campus.gateways,
+            devices=campus.devices,
+            profiles=profiles,
+            packs=packs,
+            promise=promise,
+            store=campus.store,
+            database=campus.database,
+            journal=campus.journal,
+            web=campus.web,
+            mqtt=campus.mqtt,
+            writes=campus.writes,
+            content=content,
+            content_hash=hashlib.sha256(content.encode()).hexdigest(),
+        )
+
+
+def _canonical(
+    campus: CampusFile, profiles: Mapping[str, Profile], packs: Sequence[Pack], promise: Promise
+) -> str:
+    """Write down all that is in force, the same for the same configuration."""
+    used = {device.profile for device in campus.devices}
+    content = {
+        "campus": _plain(campus),
+        "profiles": {id_: _plain(profiles[id_]) for id_ in sorted(used)},
+        "rules": {pack.pack: _plain(pack) for pack in packs},
+        "service": _plain(promise),
+    }
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(model: BaseModel) -> Json:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def schemas() -> dict[str, dict[str, Json]]:
+    """Return the JSON Schema of each kind of file, for editors and for people."""
+    adapters: Mapping[str, TypeAdapter[Json]] = {
+        "campus": CAMPUS,
+        "profile": PROFILE,
+        "rules": PACK,
+        "service": PROMISE,
+    }
+    return {name: adapter.json_schema() for name, adapter in adapters.items()}

@@ -1,0 +1,182 @@
+"""Check that what a configuration refers to is there, even where some of its form is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from drivers.profile import ModbusProfile, Profile
+from hub.model import Json
+from hub.settings.form import suggestion
+from hub.settings.source import Document, Problem, Row
+from hub.settings.spec import UNIT_ID_MAX, UNIT_ID_MIN
+from rules.spec import Pack
+
+
+@dataclass(slots=True)
+class Draft:
+    """What was read so far: rows as written, profiles and packs whose form is right.
+
+    Only the site's own packs are judged by its profiles: a site may have another profile than the
+    one a shipped pack was written for, and that pack's rules then apply to nothing.
+    What could not be read is remembered, so that what refers to it is not blamed for it.
+    """
+
+    campus: Mapping[str, Json] = field(default_factory=dict)
+    places: list[Row] = field(default_factory=list)
+    gateways: list[Row] = field(default_factory=list)
+    devices: list[Row] = field(default_factory=list)
+    profiles: dict[str, tuple[Document, Profile]] = field(default_factory=dict)
+    own_packs: list[tuple[Document, Pack]] = field(default_factory=list)
+    places_unread: bool = False
+    profiles_unread: set[str] = field(default_factory=set)
+
+
+def broken_references(draft: Draft) -> Iterator[Problem]:
+    """Find what names something that is not there, or the same thing twice."""
+    for rows in (draft.places, draft.gateways, draft.devices):
+        yield from _twice(rows)
+    yield from _places_outside(draft)
+    yield from _shared_urls(draft.gateways)
+    yield from _device_references(draft)
+    yield from _shared_units(draft.devices)
+    for document, profile in draft.profiles.values():
+        yield from _within_profile(document, profile)
+    if not draft.profiles_unread:
+        for document, pack in draft.own_packs:
+            yield from _within_pack(document, pack, draft)
+
+
+def _ids(rows: Sequence[Row]) -> dict[str, Row]:
+    return {id_: row for row in rows if (id_ := row.text("id"))}
+
+
+def _twice(rows: Sequence[Row]) -> Iterator[Problem]:
+    first: dict[str, Row] = {}
+    for row in rows:
+        id_ = row.text("id")
+        if id_ is None:
+            continue
+        before = first.setdefault(id_, row)
+        if before is not row:
+            yield row.problem("id", f"{id_!r} is taken {_where(before)}; ids are unique")
+
+
+def _where(row: Row) -> str:
+    return f"by {row.document.file}:{row.document.line(row.key)}"
+
+
+def _places_outside(draft: Draft) -> Iterator[Problem]:
+    if draft.places_unread:
+        return
+    known = _ids(draft.places)
+    for row in draft.places:
+        building, level, _ = (row.text("id") or "").partition("/")
+        if level and building not in known:
+            yield row.problem("id", f"there is no building {building!r}; add it to the places")
+
+
+def _shared_urls(gateways: Sequence[Row]) -> Iterator[Problem]:
+    first: dict[str, Row] = {}
+    for row in gateways:
+        url = row.text("url")
+        if url and (before := first.setdefault(url, row)) is not row:
+            yield row.problem(
+                "url", f"{url} is the gateway {_where(before)}; one box is one gateway"
+            )
+
+
+def _device_references(draft: Draft) -> Iterator[Problem]:
+    places, gateways = _ids(draft.places), _ids(draft.gateways)
+    profiles = {*draft.profiles, *draft.profiles_unread}
+    for row in draft.devices:
+        yield from _unknown(row, "profile", profiles, "add profiles/<id>.yaml")
+        if not draft.places_unread:
+            yield from _unknown(row, "place", places, "add it to the places")
+        yield from _unknown(row, "gateway", gateways, "add it to gateways:")
+        if (name := row.text("profile")) in draft.profiles:
+            yield from _connection(row, draft.profiles[name][1], draft.campus)
+
+
+def _unknown(row: Row, key: str, known: Collection[str], what_to_do: str) -> Iterator[Problem]:
+    id_ = row.text(key)
+    if id_ and id_ not in known:
+        hint = suggestion(id_, sorted(known)) or f"; {what_to_do}"
+        yield row.problem(key, f"there is no {key} {id_!r}{hint}")
+
+
+def _connection(row: Row, profile: Profile, campus: Mapping[str, Json]) -> Iterator[Problem]:
+    if isinstance(profile, ModbusProfile):
+        for key in ("gateway", "unit_id"):
+            if row.data.get(key) is None:
+                yield row.problem(key, f"missing; {profile.id} speaks Modbus through a gateway")
+        return
+    for key in ("gateway", "unit_id"):
+        if row.data.get(key) is not None:
+            yield row.problem(key, f"remove it; {profile.id} speaks MQTT and has no gateway")
+    if campus.get("mqtt") is None:
+        yield row.problem(
+            "profile", f"{profile.id} speaks MQTT; add mqtt: {{url: ...}} to campus.yaml"
+        )
+
+
+def _shared_units(devices: Sequence[Row]) -> Iterator[Problem]:
+    first: dict[tuple[str, int], Row] = {}
+    for row in devices:
+        gateway, unit_id = row.text("gateway"), _unit_id(row.data.get("unit_id"))
+        if gateway is None or unit_id is None or not UNIT_ID_MIN <= unit_id <= UNIT_ID_MAX:
+            continue
+        before = first.setdefault((gateway, unit_id), row)
+        if before is not row:
+            yield row.problem(
+                "unit_id", f"unit {unit_id} of {gateway} is taken {_where(before)}; one each"
+            )
+
+
+def _unit_id(value: Json) -> int | None:
+    """Return the number, which a CSV file holds as a text."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value[:9])
+    return value if isinstance(value, int) else None
+
+
+def _within_profile(document: Document, profile: Profile) -> Iterator[Problem]:
+    if profile.probe and profile.probe.point not in profile.points:
+        hint = suggestion(profile.probe.point, sorted(profile.points))
+        yield document.problem(
+            ("probe", "point"), f"there is no point {profile.probe.point!r}{hint}"
+        )
+    for name, point in profile.points.items():
+        if not name.isidentifier() or name != name.lower() or not name.isascii():
+            yield document.problem(
+                ("points", name), f"{name!r} is no point name: lower-case letters, digits and _"
+            )
+        write = point.write
+        if write and write.safe is not None and not write.min <= write.safe <= write.max:
+            yield document.problem(
+                ("points", name, "write", "safe"),
+                f"{write.safe:g} is outside {write.min:g} to {write.max:g}",
+            )
+
+
+def _within_pack(document: Document, pack: Pack, draft: Draft) -> Iterator[Problem]:
+    kind = pack.applies_to.kind
+    points = {
+        name
+        for _, profile in draft.profiles.values()
+        if profile.kind == kind
+        for name in profile.points
+    }
+    for n, rule in enumerate(pack.rules):
+        yield from _no_point(document, ("rules", n, "point"), rule.point, kind, points)
+        if rule.proof:
+            key = ("rules", n, "proof", "point")
+            yield from _no_point(document, key, rule.proof.point, kind, points)
+
+
+def _no_point(
+    document: Document, key: tuple[str | int, ...], point: str, kind: str, points: set[str]
+) -> Iterator[Problem]:
+    if point not in points:
+        hint = suggestion(point, sorted(points))
+        yield document.problem(key, f"no profile of kind {kind} has a point {point!r}{hint}")

@@ -1,0 +1,14 @@
+"""The JSON API under /api/v1."""
+
+from hub.web.api import campus, control, history, stream, twin, work
+
+ROUTERS = (
+    campus.router,
+    history.router,
+    work.router,
+    control.router,
+    stream.router,
+    twin.router,
+)
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,125 @@
+"""What there is and what it says now: places, devices, points, live values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from hub.model import Json, Point
+from hub.site import Device, Site
+from hub.web.api import written
+from hub.web.api.paging import Answer, Paged
+from hub.web.parts import Parts, parts_of
+from hub.web.problem import Problem
+from hub.web.session import Looks
+from hub.web.value import shown
+
+router = APIRouter(prefix="/api/v1", tags=["campus"])
+Ids = Annotated[list[str] | None, Query(max_length=1000)]
+
+
+def place_named(site: Site, place: str) -> str:
+    """Return the id of a place that exists, or say that it does not."""
+    if place not in site.places and place != site.id:
+        raise Problem(404, f"There is no place {place}.", "GET /api/v1/places lists them.")
+    return place
+
+
+def device_named(site: Site, device: str) -> Device:
+    """Return a device, or say that there is none."""
+    if device not in site.devices:
+        raise Problem(404, f"There is no device {device}.", "GET /api/v1/devices lists them.")
+    return site.devices[device]
+
+
+def point_named(site: Site, point: str) -> Point:
+    """Return a point, or say that there is none."""
+    if point not in site.numbers:
+        raise Problem(404, f"There is no point {point}.", "GET /api/v1/points lists them.")
+    return site.points[site.numbers[point]]
+
+
+def devices_in(site: Site, place: str | None) -> Sequence[Device]:
+    """Return the devices of a place, or all."""
+    if place is None or place_named(site, place) == site.id:
+        return list(site.devices.values())
+    return site.below(place)
+
+
+def chosen_points(
+    site: Site, places: Sequence[str], devices: Sequence[str], points: Sequence[str]
+) -> list[Point]:
+    """Return the points of places, of devices and by id, each once, in the site's order."""
+    wanted = {point_named(site, point).number for point in points}
+    found = [device_named(site, device) for device in devices]
+    found += [device for place in places for device in devices_in(site, place)]
+    wanted.update(point.number for device in found for point in device.points)
+    return [site.points[number] for number in sorted(wanted)]
+
+
+def _device(parts: Parts, device: Device) -> dict[str, Json]:
+    return written.device(device, parts.health.of(device.id))
+
+
+@router.get("/places")
+async def places(request: Request, viewer: Looks, part: Paged, kind: str | None = None) -> Answer:
+    """List the places."""
+    rows = [p for p in parts_of(request).site.places.values() if kind in (None, p.kind)]
+    return part.of(rows, written.place)
+
+
+@router.get("/devices")
+async def devices(
+    request: Request,
+    viewer: Looks,
+    part: Paged,
+    place: str | None = None,
+    kind: str | None = None,
+) -> Answer:
+    """List the devices, of a place and everything below it if one is named."""
+    parts = parts_of(request)
+    rows = [d for d in devices_in(parts.site, place) if kind in (None, d.kind)]
+    return part.of(rows, lambda device: _device(parts, device))
+
+
+@router.get("/devices/{id_:path}")
+async def device(request: Request, viewer: Looks, id_: str) -> Answer:
+    """Return one device with its points, their last values and its health."""
+    parts = parts_of(request)
+    found = device_named(parts.site, id_)
+    zone = parts.site.zone
+    rows = [written.point(p) | {"last": written.value(shown(parts, p), zone)} for p in found.points]
+    return _device(parts, found) | {"points": rows}
+
+
+@router.get("/points")
+async def points(
+    request: Request,
+    viewer: Looks,
+    part: Paged,
+    device: Ids = None,
+    place: Ids = None,
+) -> Answer:
+    """List the points of the named devices and places, or all."""
+    site = parts_of(request).site
+    places = place or ([] if device else [site.id])
+    return part.of(chosen_points(site, places, device or [], []), written.point)
+
+
+@router.get("/live")
+async def live(  # noqa: PLR0913 - the query's parameters
+    request: Request,
+    viewer: Looks,
+    part: Paged,
+    device: Ids = None,
+    place: Ids = None,
+    point: Ids = None,
+) -> Answer:
+    """Return last values with their age; old or unusable ones say so."""
+    parts = parts_of(request)
+    if not (device or place or point):
+        raise Problem(422, "Nothing is asked for.", "Name at least one device, place or point.")
+    rows = chosen_points(parts.site, place or [], device or [], point or [])
+    return part.of(rows, lambda one: written.value(shown(parts, one), parts.site.zone))

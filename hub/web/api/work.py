@@ -1,0 +1,135 @@
+"""Alarms and tickets, and what people do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.access import Viewer
+from hub.database import records
+from hub.model import AlarmState, Json, Ticket, TicketState
+from hub.web.api import written
+from hub.web.api.paging import Answer, Paged
+from hub.web.parts import Parts, parts_of
+from hub.web.problem import Problem
+from hub.web.session import Looks, Works
+
+router = APIRouter(prefix="/api/v1", tags=["work"])
+Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100)]
+Places = Annotated[list[str] | None, Query(max_length=100)]
+
+
+class Report(BaseModel):
+    """What a person says beside the action."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field("", max_length=2000)
+    part: str | None = Field(None, max_length=100)
+
+
+NO_REPORT = Report()
+
+
+def _action(parts: Parts, viewer: Viewer, key: str, content: Mapping[str, Json]) -> dict[str, Json]:
+    """Make an action; the same person's same key, or else the same instant, is the same action."""
+    now_ms = parts.clock.now_ms()
+    subject = content.get("ticket") or content.get("alarm")
+    id_ = f"{viewer.name}/{content['kind']}/{subject}/{key or now_ms}"
+    return {"id": id_, "actor": viewer.name, "at_ms": now_ms, **content}
+
+
+@router.get("/alarms")
+async def alarms(
+    request: Request,
+    viewer: Looks,
+    part: Paged,
+    state: Annotated[list[AlarmState] | None, Query()] = None,
+    place: Places = None,
+) -> Answer:
+    """List alarms, the latest first."""
+    parts = parts_of(request)
+    wanted = records.Filter(states=state, places=place)
+    rows, total = await parts.database_worker.run(
+        lambda: (
+            records.alarms(parts.database, wanted, limit=part.limit, offset=part.offset),
+            records.count_alarms(parts.database, wanted),
+        )
+    )
+    return part.answer([written.alarm(row, parts.site.zone) for row in rows], total)
+
+
+@router.post("/alarms/{id_}/acknowledge")
+async def acknowledge_alarm(request: Request, viewer: Works, id_: str, key: Key = "") -> Answer:
+    """Say that an alarm was seen."""
+    parts = parts_of(request)
+
+    def found() -> written.Written:
+        alarm = records.alarm(parts.database, id_)
+        if alarm is None:
+            raise Problem(404, f"There is no alarm {id_}.", "GET /api/v1/alarms lists them.")
+        return written.alarm(alarm, parts.site.zone)
+
+    await parts.database_worker.run(found)
+    await parts.act(_action(parts, viewer, key, {"kind": "acknowledge_alarm", "alarm": id_}))
+    return await parts.database_worker.run(found)
+
+
+@router.get("/tickets")
+async def tickets(
+    request: Request,
+    viewer: Looks,
+    part: Paged,
+    state: Annotated[list[TicketState] | None, Query()] = None,
+    place: Places = None,
+) -> Answer:
+    """List tickets, the latest first."""
+    parts = parts_of(request)
+    wanted = records.Filter(states=state, places=place)
+    rows, total = await parts.database_worker.run(
+        lambda: (
+            records.tickets(parts.database, wanted, limit=part.limit, offset=part.offset),
+            records.count_tickets(parts.database, wanted),
+        )
+    )
+    return part.answer([written.ticket(row, parts.site.zone) for row in rows], total)
+
+
+def _found(parts: Parts, id_: str) -> Ticket:
+    ticket = records.ticket(parts.database, id_)
+    if ticket is None:
+        raise Problem(404, f"There is no ticket {id_}.", "GET /api/v1/tickets lists them.")
+    return ticket
+
+
+def _with_events(parts: Parts, id_: str) -> Answer:
+    zone = parts.site.zone
+    lines = [written.event(event, zone) for event in records.events(parts.database, id_)]
+    return written.ticket(_found(parts, id_), zone) | {"events": lines}
+
+
+@router.get("/tickets/{id_}")
+async def ticket(request: Request, viewer: Looks, id_: str) -> Answer:
+    """Return one ticket with its history."""
+    parts = parts_of(request)
+    return await parts.database_worker.run(lambda: _with_events(parts, id_))
+
+
+@router.post("/tickets/{id_}/{kind}")
+async def report(  # noqa: PLR0913 - path, body and header of the request
+    request: Request,
+    viewer: Works,
+    id_: str,
+    kind: Literal["acknowledge", "arrive", "fix", "note"],
+    said: Report = NO_REPORT,
+    key: Key = "",
+) -> Answer:
+    """Acknowledge, arrive, report a fix, or add a note; return the ticket afterwards."""
+    parts = parts_of(request)
+    await parts.database_worker.run(lambda: _found(parts, id_))
+    content = {"kind": kind, "ticket": id_, "note": said.note, "part": said.part}
+    await parts.act(_action(parts, viewer, key, content))
+    return await parts.database_worker.run(lambda: _with_events(parts, id_))

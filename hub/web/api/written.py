@@ -1,0 +1,142 @@
+"""Values of the hub as JSON: instants in ISO 8601 with the site's offset, numbers or null."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from hub.model import Alarm, Command, Json, Point, Result, Text, Ticket, TicketEvent
+from hub.site import Device, Place
+from hub.web.form import iso
+from hub.web.value import Shown
+
+Written = dict[str, Json]
+
+
+def text(words: Text) -> Written:
+    """Write both languages."""
+    return {"zh": words.zh, "en": words.en}
+
+
+def place(one: Place) -> Written:
+    """Write a place."""
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "name": text(one.name),
+        "students": one.students,
+        "area_m2": one.area_m2,
+    }
+
+
+def point(one: Point) -> Written:
+    """Write a point."""
+    return {
+        "id": one.id,
+        "device": one.device,
+        "name": one.name,
+        "unit": one.unit,
+        "kind": one.kind,
+        "label": text(one.label),
+        "writable": one.writable,
+    }
+
+
+def device(one: Device, health: Json) -> Written:
+    """Write a device without its points."""
+    return {
+        "id": one.id,
+        "profile": one.profile,
+        "kind": one.kind,
+        "place": one.place,
+        "gateway": one.gateway,
+        "unit_id": one.unit_id,
+        "interval_s": one.interval.total_seconds(),
+        "health": health["state"],
+    }
+
+
+def value(one: Shown, zone: ZoneInfo) -> Written:
+    """Write a last value with its age."""
+    return {
+        "point": one.point.id,
+        "value": one.value,
+        "unit": one.point.unit,
+        "at": iso(one.at_ms, zone),
+        "age_s": None if one.age_ms is None else one.age_ms / 1000,
+        "quality": one.quality,
+        "reason": one.reason,
+        "old": one.old,
+    }
+
+
+def alarm(one: Alarm, zone: ZoneInfo) -> Written:
+    """Write an alarm."""
+    return {
+        "id": one.id,
+        "rule": one.rule,
+        "device": one.device,
+        "place": one.place,
+        "severity": one.severity,
+        "title": text(one.title),
+        "state": str(one.state),
+        "value": one.value,
+        "limit": one.limit,
+        "raised_at": iso(one.raised_ms, zone),
+        "acknowledged_at": iso(one.acknowledged_ms, zone),
+        "cleared_at": iso(one.cleared_ms, zone),
+    }
+
+
+def ticket(one: Ticket, zone: ZoneInfo) -> Written:
+    """Write a ticket."""
+    return {
+        "id": one.id,
+        "state": str(one.state),
+        "severity": one.severity,
+        "title": text(one.title),
+        "guidance": text(one.guidance),
+        "parts": list(one.parts),
+        "device": one.device,
+        "place": one.place,
+        "rule": one.rule,
+        "alarm": one.alarm,
+        "opened_at": iso(one.opened_ms, zone),
+        "respond_by": iso(one.respond_by_ms, zone),
+        "responded_at": iso(one.responded_ms, zone),
+        "on_site_by": iso(one.on_site_by_ms, zone),
+        "on_site_at": iso(one.on_site_ms, zone),
+        "fix_by": iso(one.fix_by_ms, zone),
+        "fixed_at": iso(one.fixed_ms, zone),
+        "crew_by": iso(one.crew_by_ms, zone),
+        "crew_at": iso(one.crew_ms, zone),
+        "prove_by": iso(one.prove_by_ms, zone),
+        "closed_at": iso(one.closed_ms, zone),
+    }
+
+
+def event(one: TicketEvent, zone: ZoneInfo) -> Written:
+    """Write one line of a ticket's history."""
+    return {
+        "n": one.n,
+        "kind": one.kind,
+        "actor": one.actor,
+        "at": iso(one.at_ms, zone),
+        "detail": dict(one.detail),
+    }
+
+
+def command(one: Command, result: Result | None, zone: ZoneInfo) -> Written:
+    """Write a command with what became of it."""
+    return {
+        "id": one.id,
+        "point": one.point,
+        "value": one.value,
+        "actor": one.actor,
+        "reason": one.reason,
+        "asked_at": iso(one.asked_ms, zone),
+        "expires_at": iso(one.expires_ms, zone),
+        "outcome": None if result is None else str(result.outcome),
+        "result": None if result is None else result.reason,
+        "actual": None if result is None else result.actual,
+        "done_at": None if result is None else iso(result.at_ms, zone),
+    }

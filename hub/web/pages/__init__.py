@@ -1,0 +1,8 @@
+"""The pages: server-rendered, complete without JavaScript."""
+
+from hub.web.pages import building, overview, sign_in, simulator, ticket
+from hub.web.pages.failure import problem_page
+
+ROUTERS = (sign_in.router, overview.router, building.router, ticket.router, simulator.router)
+
+__all__ = ["ROUTERS", "problem_page"]

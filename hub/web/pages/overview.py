@@ -1,0 +1,141 @@
+"""The overview: what is wrong, what runs, what each building uses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from hub.database import records
+from hub.site import Device, Place
+from hub.web import promise
+from hub.web.pages.frame import Frame
+from hub.web.parts import Parts
+from hub.web.session import Looks
+from hub.web.use import HourlyUse
+from hub.web.value import Shown, point_named, shown
+
+router = APIRouter(include_in_schema=False)
+MOST_WEAK = 20
+TANK = ("tank_temperature", "tank_top")
+POWER = ("power", "total_power")
+NOTHING = HourlyUse(0, (), None, 0.0)
+STATE_ORDER = {"offline": 0, "degraded": 1, "never_seen": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildingRow:
+    """One building in the table."""
+
+    place: Place
+    power: Shown | None
+    tank: Shown | None
+    use: HourlyUse
+    devices: int
+    online: int
+    tickets: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeakDevice:
+    """A device that does not answer as it should."""
+
+    device: str
+    place: str
+    state: str
+    seen_ms: int | None
+
+
+def _main_power(parts: Parts, building: Place, devices: Sequence[Device]) -> Shown | None:
+    """Return the power of the building's own meter, which measures all others."""
+    for device in devices:
+        if device.kind == "meter" and device.place == building.id:
+            point = point_named(device, POWER)
+            return shown(parts, point) if point else None
+    return None
+
+
+def _coldest(parts: Parts, devices: Sequence[Device]) -> Shown | None:
+    points = [point_named(device, TANK) for device in devices if device.kind == "boiler"]
+    tanks = [shown(parts, point) for point in points if point]
+    # A tank without a value is no colder than one with: it stands last.
+    return min(tanks, key=lambda one: (one.value is None, one.value or 0.0), default=None)
+
+
+def _rows(
+    parts: Parts,
+    states: Mapping[str, str],
+    uses: Mapping[str, HourlyUse],
+    tickets: Mapping[str, int],
+) -> list[BuildingRow]:
+    by_building: dict[str, list[Device]] = {}
+    for device in parts.site.devices.values():
+        by_building.setdefault(parts.site.building_of(device.place), []).append(device)
+    rows = []
+    for building in parts.site.buildings():
+        devices = by_building.get(building.id, [])
+        rows.append(
+            BuildingRow(
+                building,
+                _main_power(parts, building, devices),
+                _coldest(parts, devices),
+                uses.get(building.id, NOTHING),
+                len(devices),
+                sum(states.get(device.id) in {"online", "degraded"} for device in devices),
+                tickets.get(building.id, 0),
+            )
+        )
+    return rows
+
+
+def _weak(parts: Parts, health: Sequence[Mapping[str, Any]]) -> list[WeakDevice]:
+    found = [
+        WeakDevice(
+            row["device"],
+            parts.site.building_of(parts.site.devices[row["device"]].place),
+            str(row["state"]),
+            row["seen_ms"],
+        )
+        for row in health
+        if str(row["state"]) != "online"
+    ]
+    return sorted(found, key=lambda one: (STATE_ORDER.get(one.state, 9), one.device))
+
+
+@router.get("/")
+async def overview(request: Request, viewer: Looks) -> Response:
+    """Show the whole campus."""
+    page = Frame.of(request, viewer)
+    parts = page.parts
+    tickets = await parts.database_worker.run(lambda: records.open_tickets(parts.database))
+    tickets.sort(key=lambda ticket: promise.urgency(ticket, page.now_ms))
+    day = await request.app.state.uses.of(parts.site.id)
+    health = parts.health.overview()
+    states = {row["device"]: str(row["state"]) for row in health}
+    per_building = Counter(parts.site.building_of(ticket.place) for ticket in tickets)
+    rows = _rows(parts, states, day.buildings, per_building)
+    weak = _weak(parts, health)
+    watched = [one for row in rows for one in (row.power, row.tank) if one]
+    return page.render(
+        "overview.html",
+        section="overview",
+        stream="/api/v1/stream?" + urlencode([("point", one.point.id) for one in watched]),
+        tickets=tickets,
+        late=sum(promise.is_late(ticket, page.now_ms) for ticket in tickets),
+        devices=len(parts.site.devices),
+        online=len(parts.site.devices) - len(weak),
+        weak=weak[:MOST_WEAK],
+        weak_count=len(weak),
+        today=day.today,
+        coldest=min(
+            (row.tank for row in rows if row.tank),
+            key=lambda one: (one.value is None, one.value or 0.0),
+            default=None,
+        ),
+        rows=rows,
+    )

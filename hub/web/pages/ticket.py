@@ -1,0 +1,149 @@
+"""Tickets for a crew's phone: what is wrong, where, which clock runs, and the one next button."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from hub.database import records
+from hub.model import Ticket, TicketEvent, TicketState
+from hub.ports import Refused
+from hub.web import evidence, promise
+from hub.web.pages.frame import Frame
+from hub.web.pages.sign_in import SEE_OTHER
+from hub.web.problem import Problem
+from hub.web.session import Looks, Works
+
+router = APIRouter(include_in_schema=False)
+PAGE = 50
+ReportKind = Literal["acknowledge", "arrive", "fix", "note"]
+CLOCK_OF_TARGET = {"response": "respond"}
+MOODS = {"breach": "bad", "unproven": "bad", "raised_again": "bad", "closed": "good"}
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One line of a ticket's history as people read it."""
+
+    at_ms: int
+    words: str
+    actor: str
+    lines: Sequence[str]
+    mood: str
+
+
+def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
+    """Return an event in the reader's words."""
+    detail = event.detail
+    words = page.code("event", event.kind)
+    if target := detail.get("target"):
+        words += ": " + page.t("clock-" + CLOCK_OF_TARGET.get(target, target))
+    lines = []
+    if (value := detail.get("value")) is not None:
+        lines.append(evidence.value_words(page, ticket, value))
+    if part := detail.get("part"):
+        lines.append(page.t("event-part", part=page.code("part", part)))
+    if note := detail.get("note"):
+        lines.append(note)
+    actor = page.t("system") if event.actor == "hub" else event.actor
+    return EventLine(event.at_ms, words, actor, lines, MOODS.get(event.kind, ""))
+
+
+@router.get("/tickets")
+async def tickets(request: Request, viewer: Looks, show: str = "open", offset: int = 0) -> Response:
+    """List the tickets: open ones by urgency, closed ones by date."""
+    page = Frame.of(request, viewer)
+    parts, closed = page.parts, show == "closed"
+    offset = min(max(offset, 0), 1_000_000)
+    found = await parts.database_worker.run(lambda: records.open_tickets(parts.database))
+    found.sort(key=lambda ticket: promise.urgency(ticket, page.now_ms))
+    late = sum(promise.is_late(ticket, page.now_ms) for ticket in found)
+    wanted = records.Filter(states=(TicketState.CLOSED,))
+    shown = found[offset : offset + PAGE + 1]
+    if closed:
+        shown = await parts.database_worker.run(
+            lambda: records.tickets(parts.database, wanted, limit=PAGE + 1, offset=offset)
+        )
+    more = "?" + urlencode({"show": show, "offset": offset + PAGE}) if len(shown) > PAGE else ""
+    return page.render(
+        "tickets.html",
+        section="tickets",
+        tickets=shown[:PAGE],
+        closed=closed,
+        open_count=len(found),
+        late=late,
+        next_page=more,
+    )
+
+
+async def _render(page: Frame, id_: str, status: int = 200, error: str = "") -> Response:
+    parts = page.parts
+    ticket, events = await parts.database_worker.run(
+        lambda: (records.ticket(parts.database, id_), records.events(parts.database, id_))
+    )
+    if ticket is None:
+        raise Problem(404, f"There is no ticket {id_}.", "Look in the list of tickets.")
+    shown = await evidence.of_ticket(page, ticket)
+    point = shown.value.point if shown.value else None
+    return page.render(
+        "ticket.html",
+        status,
+        section="tickets",
+        stream="/api/v1/stream?" + urlencode({"point": point.id}) if point else "",
+        ticket=ticket,
+        events=[event_line(page, event, ticket) for event in events],
+        clocks=promise.clocks(ticket, page.now_ms),
+        running=promise.running(ticket, page.now_ms),
+        step=promise.next_step(ticket),
+        needed=shown.needed,
+        others=evidence.others(parts, ticket),
+        evidence=shown.value,
+        chart=shown.chart,
+        chart_rows=shown.rows,
+        error=error,
+    )
+
+
+@router.get("/tickets/{id_}")
+async def ticket_page(request: Request, id_: str, viewer: Looks) -> Response:
+    """Show one ticket."""
+    return await _render(Frame.of(request, viewer), id_)
+
+
+def action_id(*told: str) -> str:
+    """Derive the id of an action from what was seen and sent: a second press is the same action."""
+    return hashlib.sha256("\x00".join(told).encode()).hexdigest()[:32]
+
+
+@router.post("/tickets/{id_}/{kind}")
+async def report(  # noqa: PLR0913 - the fields of the form
+    request: Request,
+    id_: str,
+    kind: ReportKind,
+    viewer: Works,
+    seen: Annotated[int, Form(ge=0)],
+    note: Annotated[str, Form(max_length=2000)] = "",
+    part: Annotated[str, Form(max_length=100)] = "",
+) -> Response:
+    """Take a person's report and show the ticket again."""
+    page = Frame.of(request, viewer)
+    action = {
+        "id": action_id(id_, kind, str(seen), viewer.name, note, part),
+        "kind": kind,
+        "ticket": id_,
+        "actor": viewer.name,
+        "at_ms": page.now_ms,
+        "note": note.strip(),
+        "part": part or None,
+    }
+    try:
+        await page.parts.act(action)
+    except Refused as refused:
+        return await _render(page, id_, 409, str(refused))
+    return RedirectResponse(f"/tickets/{id_}", SEE_OTHER)

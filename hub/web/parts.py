@@ -1,0 +1,63 @@
+"""What the web is handed by the composition root; it wires nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+
+from drivers.profile import Profile
+from hub.model import Json
+from hub.ports import Clock, TimeSeriesStore, Twins, Worker
+from hub.site import Site
+from rules.spec import Pack
+
+if TYPE_CHECKING:
+    from hub.access import Access
+    from hub.control import Commands
+    from hub.database.connection import Database
+    from hub.energy.consumption import Consumption
+    from hub.health import Health
+    from hub.live import Live
+
+Act = Callable[[Mapping[str, Json]], Awaitable[object]]
+"""Hand a person's action to the engine and wait until it is applied; Refused with the reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The running hub as the web sees it.
+
+    ``store_worker`` and ``database_worker`` are threads for reading, so that a slow chart never
+    delays a ticket. ``ready`` lists what keeps the hub from working (empty: all is well);
+    ``counters`` gives the figures of /metrics by name. ``commands`` is None where writes are off,
+    ``twins`` is None outside demonstrations.
+    """
+
+    site: Site
+    profiles: Mapping[str, Profile]
+    packs: Sequence[Pack]
+    clock: Clock
+    live: Live
+    store: TimeSeriesStore
+    store_worker: Worker
+    consumption: Consumption
+    database: Database
+    database_worker: Worker
+    act: Act
+    access: Access
+    health: Health
+    commands: Commands | None = None
+    twins: Twins | None = None
+    counters: Callable[[], Mapping[str, float]] = dict
+    ready: Callable[[], Sequence[str]] = tuple
+    locale: str = "zh-CN"
+    secure_cookies: bool = False
+
+
+def parts_of(request: Request) -> Parts:
+    """Return the parts of the application that serves a request."""
+    parts: Parts = request.app.state.parts
+    return parts

@@ -1,0 +1,104 @@
+"""The energy use that the pages show: the last 24 hours by clock hour, remembered for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.energy.consumption import Row, Use
+from hub.web import form
+from hub.web.parts import Parts
+
+HOURS = 24
+KEEP_S = 60.0
+LEAST_MEASURED = 0.5  # of an hour, else its energy is an estimate
+KEEP_TIMES_COST = 20  # a page never takes more than a twentieth of the store's time
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyUse:
+    """Energy per clock hour; ``coverage`` is the share of the time passed that was measured."""
+
+    start_ms: int
+    values: Sequence[float | None]
+    kwh: float | None
+    coverage: float
+    estimated: Sequence[bool] = ()
+
+    @property
+    def past(self) -> Sequence[float | None]:
+        """Return the hours that are over; the last one still runs."""
+        return self.values[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """What the 24 hours of a place come to: its own, each building's, and today so far."""
+
+    total: HourlyUse
+    today: HourlyUse
+    buildings: Mapping[str, HourlyUse]
+
+
+class DailyUses:
+    """Reads the last 24 hours of places and keeps each answer for as long as it is fair."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._kept: dict[str, tuple[float, int, DayUse]] = {}
+
+    async def of(self, place: str) -> DayUse:
+        """Return the use of a place (or the whole site, by its id) up to now."""
+        clock = self._parts.clock
+        hour_ms = form.hour_start_ms(clock.now_ms(), self._parts.site.zone)
+        kept = self._kept.get(place)
+        if kept and clock.monotonic() < kept[0] and kept[1] == hour_ms:
+            return kept[2]
+        began = clock.monotonic()
+        end_ms = hour_ms + form.HOUR_MS
+        start_ms = end_ms - HOURS * form.HOUR_MS
+        read = self._parts.consumption.use
+        use = await self._parts.store_worker.run(
+            lambda: read(place, start_ms, end_ms, form.HOUR_MS, "building")
+        )
+        answer = self._answer(use)
+        cost_s = clock.monotonic() - began
+        self._kept[place] = (
+            clock.monotonic() + max(KEEP_S, KEEP_TIMES_COST * cost_s),
+            hour_ms,
+            answer,
+        )
+        return answer
+
+    def _answer(self, use: Use) -> DayUse:
+        now_ms = self._parts.clock.now_ms()
+        midnight_ms = form.day_start_ms(now_ms, self._parts.site.zone)
+        return DayUse(
+            hourly(use.total, use.start_ms, use.start_ms, now_ms),
+            hourly(use.total, use.start_ms, max(midnight_ms, use.start_ms), now_ms),
+            {row.id: hourly(row, use.start_ms, use.start_ms, now_ms) for row in use.rows},
+        )
+
+
+def hourly(row: Row, start_ms: int, from_ms: int, now_ms: int) -> HourlyUse:
+    """Return the hours of a row from an instant on; the coverage counts only time that passed."""
+    skipped = (from_ms - start_ms) // form.HOUR_MS
+    values, shares = row.kwh[skipped:], row.coverage[skipped:]
+    known = [kwh for kwh in values if kwh is not None]
+    measured_ms = sum(shares) * form.HOUR_MS
+    return HourlyUse(
+        start_ms + skipped * form.HOUR_MS,
+        values,
+        sum(known) if known else None,
+        min(measured_ms / max(now_ms - from_ms, 1), 1.0),
+        tuple(
+            kwh is not None and share * form.HOUR_MS < LEAST_MEASURED * passed
+            for kwh, share, passed in zip(values, shares, _passed(from_ms, now_ms), strict=False)
+        ),
+    )
+
+
+def _passed(from_ms: int, now_ms: int) -> Iterator[int]:
+    """Yield how much of each hour from an instant on is over."""
+    for hour in range(HOURS):
+        yield max(0, min(form.HOUR_MS, now_ms - from_ms - hour * form.HOUR_MS))

@@ -1,0 +1,150 @@
+"""A script: what breaks, who does what, and what must have happened at the end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hub.ports import Clock, ConfigError, Twins
+
+TicketAct = Literal["acknowledge", "arrive", "fix", "note"]
+_LOOK_S = 5.0  # how often people look for the ticket they wait for
+
+
+class Spec(BaseModel):
+    """A frozen piece of a script; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Title(Spec):
+    """What the scenario is called."""
+
+    zh: str
+    en: str
+
+
+class Step(Spec):
+    """One thing that happens: a fault or repair of a twin, or a person's act on its ticket.
+
+    It happens ``at`` so long after the start, or so long ``after`` the device's ticket opened.
+    """
+
+    at: timedelta | None = None
+    after: timedelta | None = None
+    device: str
+    fault: str | None = None
+    repair: str | None = None
+    ticket: TicketAct | None = None
+    actor: str = "crew"
+    part: str | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Step:
+        if (self.at is None) == (self.after is None):
+            raise ValueError("a step has one of at and after")
+        if sum(one is not None for one in (self.fault, self.repair, self.ticket)) != 1:
+            raise ValueError("a step has one of fault, repair and ticket")
+        return self
+
+
+class Expect(Spec):
+    """What must hold at the end; what is not named is not judged."""
+
+    tickets: int | None = None
+    open: int | None = None
+    closed: int | None = None
+    alarms: int | None = None
+    breaches: int | None = None
+    rules: tuple[str, ...] | None = None
+
+
+class Scenario(Spec):
+    """One script; ``campus`` names the config folder or the built-in campus it plays on."""
+
+    version: Literal[1]
+    id: str = Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
+    title: Title
+    campus: str = "small"
+    start: AwareDatetime
+    length: timedelta = Field(gt=timedelta(0))
+    seed: int = 1
+    steps: tuple[Step, ...] = ()
+    expect: Expect = Expect()
+
+    @property
+    def start_ms(self) -> int:
+        """Return the instant at which the script begins."""
+        return _milliseconds(self.start)
+
+
+def _milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def load(path: Path) -> Scenario:
+    """Read a script, or raise ConfigError that says what is wrong with it."""
+    try:
+        scenario = Scenario.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+    except ValidationError as error:
+        problems = [
+            f"{path}: {'.'.join(str(key) for key in one['loc']) or 'file'}: {one['msg']}"
+            for one in error.errors()
+        ]
+        raise ConfigError(problems) from error
+    if scenario.id != path.stem:
+        raise ConfigError([f"{path}: id: is {scenario.id}; it must be the file's name"])
+    return scenario
+
+
+class People(Protocol):
+    """What a script asks of the hub's tickets."""
+
+    async def opened_ms(self, device: str) -> int | None:
+        """Return when the latest ticket of a device opened; None when it has none."""
+
+    async def act(self, step: Step) -> None:
+        """Carry out a person's step on the latest ticket of its device."""
+
+
+async def play(scenario: Scenario, twins: Twins, people: People, clock: Clock) -> None:
+    """Carry out the steps in order; return after the last one, or when the time is over."""
+    began_ms = clock.now_ms()
+    end_ms = began_ms + _span(scenario.length)
+    for step in scenario.steps:
+        due_ms = await _due_ms(step, people, clock, began_ms, end_ms)
+        if due_ms is None:
+            return
+        await clock.sleep((due_ms - clock.now_ms()) / 1000)
+        if step.fault is not None:
+            await twins.fault(step.device, step.fault)
+        elif step.repair is not None:
+            await twins.repair(step.device, step.repair)
+        else:
+            await people.act(step)
+
+
+async def _due_ms(
+    step: Step, people: People, clock: Clock, began_ms: int, end_ms: int
+) -> int | None:
+    """Return when a step is due; None when that is not before the end."""
+    if step.at is not None:
+        due_ms = began_ms + _span(step.at)
+        return due_ms if due_ms < end_ms else None
+    while (opened_ms := await people.opened_ms(step.device)) is None:
+        if clock.now_ms() + _LOOK_S * 1000 >= end_ms:
+            return None
+        await clock.sleep(_LOOK_S)
+    due_ms = opened_ms + _span(step.after or timedelta(0))
+    return due_ms if due_ms < end_ms else None
+
+
+def _span(length: timedelta) -> int:
+    return length // timedelta(milliseconds=1)

@@ -1,0 +1,139 @@
+"""A shower terminal: people come by the hour of the day, mix hot and cold, and go.
+
+Durations and flows follow 299 measured sessions (median 226 s and 5.1 L/min, ninth decile 489 s
+and 6.6 L/min).
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import ClassVar
+
+from hub.model import Json
+from hub.ports import Refused
+from hub.site import Device
+from simulators.boiler import STEP_MS
+from simulators.climate import local_hour
+from simulators.noise import normal, uniform
+from simulators.twin import Twin
+
+IDLE, RUNNING, LOCKED = 0, 2, 4
+_MINUTE_MS = 60_000
+_STEP_MIN = STEP_MS / _MINUTE_MS
+_WISH = 39.5  # degC
+_ROOM = 22.0
+_COOLING_MS = 600_000
+_DRIP = 0.4  # L/min
+_VALVE_DOES_NOT_CLOSE = 0b10
+# sessions an hour that begin at a free terminal, by hour of the day
+_ARRIVALS = (
+    0.2, 0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 1.7, 0.9, 0.4, 0.3, 0.4,
+    0.7, 0.7, 0.4, 0.4, 0.7, 1.4, 2.5, 3.7, 4.6, 5.2, 4.0, 1.4,
+)  # fmt: skip
+
+
+class ShowerTwin(Twin):
+    """One terminal; it opens, flows and closes at whole steps of ten seconds."""
+
+    cures: ClassVar = {
+        "silent": "comms-module",
+        "sensor_stuck": "sensor",
+        "counter_reset": "meter",
+        "leak": "valve",
+    }
+    parts: ClassVar = ("comms-module", "sensor", "meter", "valve")
+    sensors: ClassVar = ("outlet_temperature",)
+    counters: ClassVar = ("total_litres",)
+
+    def __init__(self, device: Device, seed: int, now_ms: int) -> None:
+        super().__init__(device, now_ms)
+        self._seed = seed
+        self._began_ms = now_ms
+        self._began_litres = 10_000 + 200_000 * uniform(seed, 0)
+        self._phase_ms = int(6 * uniform(seed, 1)) * STEP_MS  # people do not all come at :00
+        self._next_visit_ms = self._visit_after(now_ms)
+        self._ends_ms: int | None = None
+        self._wish_flow = 0.0
+        self._valve = 1
+        self._outlet = _ROOM
+        self._outlet_ms = now_ms
+        self.flow = 0.0
+        self.session_litres = 0.0
+        self.litres = 0.0
+        self.hot_kg = 0.0
+
+    def _visit_after(self, at_ms: int) -> int:
+        """Return the next instant at which somebody may come."""
+        return (at_ms - self._phase_ms) // _MINUTE_MS * _MINUTE_MS + self._phase_ms + _MINUTE_MS
+
+    def advance(self, now_ms: int) -> None:
+        """Note the instant; the state itself is moved by :meth:`step`."""
+        self.now_ms = max(self.now_ms, now_ms)
+
+    def step(self, at_ms: int, hot: float, cold: float) -> float:
+        """Let ten seconds from ``at_ms`` pass and return the hot water drawn, in kg."""
+        if self._ends_ms is not None and at_ms >= self._ends_ms:
+            self._stop()
+        if at_ms >= self._next_visit_ms:
+            self._visit(at_ms)
+        if self._ends_ms is not None:
+            self.flow = self._wish_flow
+        else:
+            self.flow = _DRIP if "leak" in self.faults and self._valve else 0.0
+        return self._run(at_ms, hot, cold) if self.flow else 0.0
+
+    def _visit(self, at_ms: int) -> None:
+        """Perhaps begin a session, with its length and flow."""
+        minute = self._next_visit_ms // _MINUTE_MS
+        self._next_visit_ms = self._visit_after(at_ms)
+        if self._ends_ms is not None or not self._valve:
+            return
+        if uniform(self._seed, 4 * minute) >= _ARRIVALS[int(local_hour(at_ms))] / 60:
+            return
+        seconds = 226 * exp(0.602 * normal(self._seed, 4 * minute + 1))
+        self._wish_flow = 5.1 * exp(0.201 * normal(self._seed, 4 * minute + 2))
+        self._ends_ms = at_ms + max(STEP_MS, round(seconds * 1000))
+        self.session_litres = 0.0
+
+    def _run(self, at_ms: int, hot: float, cold: float) -> float:
+        """Let water flow through the mixer for one step."""
+        litres = self.flow * _STEP_MIN
+        share = min(max((_WISH - cold) / (hot - cold), 0.0), 1.0) if hot > cold else 1.0
+        self._outlet = cold + share * (hot - cold)
+        self._outlet_ms = at_ms + STEP_MS
+        if self._ends_ms is not None:
+            self.session_litres += litres
+        self.litres += litres
+        self.hot_kg += share * litres
+        return share * litres
+
+    def _stop(self) -> None:
+        self._ends_ms = None
+        self._wish_flow = 0.0
+
+    def _readings(self) -> dict[str, float]:
+        cooled = exp(-max(self.now_ms - self._outlet_ms, 0) / _COOLING_MS)
+        state = RUNNING if self._ends_ms is not None else IDLE if self._valve else LOCKED
+        return {
+            "state": float(state),
+            "flow": self.flow,
+            "outlet_temperature": _ROOM + (self._outlet - _ROOM) * cooled,
+            "session_litres": self.session_litres,
+            "total_litres": self._began_litres + self.litres,
+            "valve": float(self._valve),
+            "faults": float(_VALVE_DOES_NOT_CLOSE if "leak" in self.faults else 0),
+            "battery": max(100 - (self.now_ms - self._began_ms) / 86_400_000 * 0.05, 0.0),
+        }
+
+    def write(self, point: str, value: float) -> None:
+        """Shut the terminal's main valve (0: locked until opened) or open it again (1)."""
+        if point != "valve" or value not in (0, 1):
+            raise Refused(f"{self.device.id}: {point} cannot be set to {value}")
+        self._valve = int(value)
+        if not self._valve:
+            self._stop()
+            self.flow = 0.0
+
+    def truth(self) -> dict[str, Json]:
+        """Return the water since the start."""
+        return self._record() | {"litres": self.litres, "hot_kg": self.hot_kg}

@@ -1,0 +1,107 @@
+"""What every simulated device has: faults, parts and a record of who mended what."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from hub.model import Json
+from hub.ports import Refused
+from hub.site import Device
+
+ILLEGAL_VALUE = 3
+DEVICE_FAILURE = 4
+_MOMENTARY = frozenset({"counter_reset"})
+
+
+class Twin(ABC):
+    """One simulated device; its time is the instant it was last advanced to.
+
+    ``cures`` names, for each fault, the part that mends it; ``sensors`` and ``counters`` name the
+    points that a stuck sensor and a counter reset touch.
+    """
+
+    cures: ClassVar[Mapping[str, str]]
+    parts: ClassVar[tuple[str, ...]]
+    sensors: ClassVar[tuple[str, ...]]
+    counters: ClassVar[tuple[str, ...]]
+
+    def __init__(self, device: Device, now_ms: int) -> None:
+        self.device = device
+        self.now_ms = now_ms
+        self.faults: list[str] = []
+        self._frozen: dict[str, float] = {}
+        self._reset: dict[str, float] = {}
+        self._repairs: list[dict[str, Json]] = []
+
+    @property
+    def faults_possible(self) -> tuple[str, ...]:
+        """Name the faults this twin can have."""
+        return tuple(self.cures)
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether the device answers nothing at all."""
+        return "silent" in self.faults
+
+    @property
+    def exception(self) -> int | None:
+        """Return the Modbus exception that the device answers everything with, if any."""
+        return DEVICE_FAILURE if "exception_answer" in self.faults else None
+
+    @abstractmethod
+    def advance(self, now_ms: int) -> None:
+        """Let time pass up to ``now_ms``; an earlier instant changes nothing."""
+
+    @abstractmethod
+    def write(self, point: str, value: float) -> None:
+        """Take a written value; Refused when the device has no such thing to write."""
+
+    @abstractmethod
+    def truth(self) -> dict[str, Json]:
+        """Return what the hub cannot read: true totals, faults and repairs."""
+
+    @abstractmethod
+    def _readings(self) -> dict[str, float]:
+        """Return every value as a sound device would show it."""
+
+    def values(self) -> dict[str, float]:
+        """Return every value as the device shows it now, by point name."""
+        values = self._readings()
+        for name, start in self._reset.items():
+            values[name] -= start
+        if self._frozen:
+            values.update(self._frozen)
+        return values
+
+    def fault(self, kind: str) -> None:
+        """Start a fault; one that is already there stays as it is."""
+        if kind not in self.cures:
+            known = ", ".join(self.cures)
+            raise Refused(f"{self.device.id} has no fault {kind}; it has: {known}")
+        if kind == "counter_reset":
+            readings = self._readings()
+            self._reset = {name: readings[name] for name in self.counters}
+        elif kind == "sensor_stuck" and not self._frozen:
+            values = self.values()
+            self._frozen = {name: values[name] for name in self.sensors}
+        if kind not in _MOMENTARY and kind not in self.faults:
+            self.faults.append(kind)
+
+    def repair(self, part: str) -> list[str]:
+        """Replace a part and return the faults that it cured; the wrong part changes nothing."""
+        if part not in self.parts:
+            known = ", ".join(self.parts)
+            raise Refused(f"{self.device.id} has no part {part}; it has: {known}")
+        cured = [kind for kind in self.faults if self.cures[kind] == part]
+        self.faults = [kind for kind in self.faults if kind not in cured]
+        if "sensor_stuck" in cured:
+            self._frozen = {}
+        self._repairs.append({"at_ms": self.now_ms, "part": part, "cured": cured})
+        return cured
+
+    def _record(self) -> dict[str, Json]:
+        """Return the part of the truth that all twins share."""
+        wrong = [repair["part"] for repair in self._repairs if not repair["cured"]]
+        return {"faults": list(self.faults), "repairs": list(self._repairs), "wrong_parts": wrong}

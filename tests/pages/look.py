@@ -1,0 +1,170 @@
+"""Look at every page in a real browser: draw it, and count what is wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from hub.database import records
+from hub.web import build
+from tests.pages.stage import Stage
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+WIDTHS = (1280, 360)
+LANGUAGES = ("zh", "en")
+MEASURE = """() => {
+  const tall = (e) => { const r = e.getBoundingClientRect(); return [r.width, r.height]; };
+  const seen = (e) => { const [w, h] = tall(e); return w > 1 && h > 1 && e.checkVisibility(); };
+  const controls = [...document.querySelectorAll("a, button, select, textarea, summary, input")];
+  const small = controls.filter((e) => e.type !== "hidden" && !e.matches(".skip") && seen(e))
+    .filter((e) => { const [w, h] = tall(e); return h < 43.9 || w < 43.9; })
+    .map((e) => `${e.tagName} ${e.textContent.trim().slice(0, 30)} ${tall(e).map(Math.round)}`);
+  return { overflow: document.documentElement.scrollWidth - innerWidth, small };
+}"""
+
+
+def chromium() -> str | None:
+    """Return where Chromium is installed, if it is."""
+    return next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+
+
+@dataclass
+class Look:
+    """What one page looked like."""
+
+    name: str
+    overflow: int
+    small: Sequence[str]
+    errors: Sequence[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[str]:
+        """Return what is wrong, in words."""
+        found = [f"{self.name}: {error}" for error in self.errors]
+        found += [f"{self.name}: smaller than 44 px: {control}" for control in self.small]
+        if self.overflow > 0:
+            found.append(f"{self.name}: {self.overflow} px wider than the screen")
+        return found
+
+
+@contextmanager
+def served(stage: Stage) -> Iterator[str]:
+    """Serve a stage on a free port of the loopback and return its address."""
+    config = uvicorn.Config(
+        build(stage.parts), host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    waited = threading.Event()
+    while not server.started:
+        waited.wait(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def addresses(stage: Stage) -> dict[str, str]:
+    """Return the pages to look at, by the name of their picture."""
+    tickets = {
+        f"ticket-{ticket.state}": f"/tickets/{ticket.id}"
+        for ticket in records.tickets(stage.database)
+    }
+    return {
+        "overview": "/",
+        "building": "/places/dorm-07",
+        "building-gap": "/places/dorm-08",
+        "tickets": "/tickets",
+        "tickets-closed": "/tickets?show=closed",
+        **tickets,
+        "simulators": "/simulators",
+        "simulators-meters": "/simulators?show=meter",
+        "missing": "/nothing-here",
+    }
+
+
+def look(page: Page, name: str, address: str, picture: Path | None) -> Look:
+    """Open a page, measure it and draw it."""
+    errors: list[str] = []
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    page.wait_for_timeout(60)  # the first live values
+    measured = page.evaluate(MEASURE)
+    if picture:
+        page.screenshot(path=picture, full_page=True)
+    if name.startswith("missing"):
+        errors = [error for error in errors if "404" not in error]
+    return Look(name, measured["overflow"], measured["small"], errors)
+
+
+def look_at_all(
+    stage: Stage, token: str, out: Path | None, schemes: Sequence[str] = ("light",)
+) -> list[Look]:
+    """Look at every page at every width, in both languages."""
+    looks = []
+    with served(stage) as home, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
+        for scheme in schemes:
+            for width in WIDTHS:
+                for language in LANGUAGES:
+                    tag = f"{language}-{width}-{scheme}"
+                    looks += _tour(browser, stage, home, token, (tag, width, language, scheme), out)
+        browser.close()
+    return looks
+
+
+def _tour(
+    browser: Browser,
+    stage: Stage,
+    home: str,
+    token: str,
+    view: tuple[str, int, str, str],
+    out: Path | None,
+) -> list[Look]:
+    tag, width, language, scheme = view
+    context = browser.new_context(
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,  # type: ignore[arg-type] - one of the words it knows
+        locale="zh-CN",
+    )
+    looks = []
+
+    def one(name: str, path: str) -> None:
+        page = context.new_page()
+        address = f"{home}{path}{'&' if '?' in path else '?'}lang={language}"
+        picture = out / f"{name}-{tag}.png" if out else None
+        looks.append(look(page, f"{name}-{tag}", address, picture))
+        page.close()
+
+    one("login", "/login")
+    context.add_cookies([{"name": "campus_hub", "value": token, "url": home}])
+    one("password", "/password")
+    for name, path in addresses(stage).items():
+        one(name, path)
+    context.close()
+    return looks
+
+
+def played() -> tuple[Stage, str]:
+    """Return a stage with its day behind it, and a signed-in session."""
+
+    async def play() -> tuple[Stage, str]:
+        stage = Stage()
+        await stage.play_day()
+        token, _ = await stage.cookie()
+        return stage, token
+
+    return asyncio.run(play())

@@ -1,0 +1,210 @@
+"""A hub with a small campus and a day behind it, for pages and their tests: only devices are played.
+
+The twins' physics make the readings, the engine's own core makes the tickets; live table, stores,
+database, sign-in and health are the real ones. The clock stands still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from hub.access import Access, first_admin
+from hub.clock import InlineWorker, RealClock
+from hub.control import Commands
+from hub.database import effects as kept
+from hub.database import numbers, records
+from hub.database.connection import open_database
+from hub.energy.consumption import Consumption
+from hub.engine import Core
+from hub.health import Health
+from hub.live import Live
+from hub.model import Batch, Entry, EntryKind, Json, Point, Ticket
+from hub.ports import DeviceError, Refused
+from hub.settings import build_site, load
+from hub.site import Device
+from hub.store import open_store
+from hub.web import Parts
+from simulators.campus import Fleet
+
+CONFIG = Path(__file__).parents[2] / "config"
+NOW = "2026-11-20T21:10:00+08:00"
+PASSWORD = "a kettle for the crew"
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_STEP_MS = 2 * MINUTE_MS
+BOILER_STEP_MS = 15_000
+GAP_H = (15, 17.5)  # hours before now in which one building was not read
+
+
+class StageClock(RealClock):
+    """Time that stands where it is put; the same seed for everybody."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.instant_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self.instant_ms
+
+    def random(self, name: str):
+        import random
+
+        return random.Random(f"stage/{name}")
+
+    def worker(self, name: str) -> InlineWorker:
+        return InlineWorker()
+
+
+class Stage:
+    """The running parts; ``parts`` is what the web is handed."""
+
+    def __init__(self, *, twins: bool = True, writes: bool = True, secure: bool = False) -> None:
+        self.settings = load(CONFIG)
+        now_ms = round(datetime.fromisoformat(NOW).timestamp() * 1000)
+        self.clock = StageClock(now_ms)
+        self.database = open_database(":memory:")
+        self.site = build_site(self.settings, lambda ids: numbers.number_points(self.database, ids))
+        self.live = Live(max(self.site.points))
+        self.store = open_store("memory")
+        self.health = Health(self.site.devices.values(), self.clock, lambda entry: None)
+        self.core = Core(self.site, self.settings.packs, self.settings.promise)
+        self.written: list[tuple[str, float]] = []
+        self.sequence = 0
+        worker = InlineWorker()
+        self.one_time_password = first_admin(self.database, self.clock) or ""
+        self.access = Access(self.database, worker, self.clock)
+        self.fleet = self._fleet_a_day_ago()
+        commands = Commands(
+            site=self.site,
+            profiles=self.settings.profiles,
+            writes=dict.fromkeys([*self.site.gateways, None], self._write),
+            live=self.live,
+            database=self.database,
+            worker=worker,
+            enter=self.enter,
+            clock=self.clock,
+            allowed=True,
+        )
+        self.parts = Parts(
+            site=self.site,
+            profiles=self.settings.profiles,
+            packs=self.settings.packs,
+            clock=self.clock,
+            live=self.live,
+            store=self.store,
+            store_worker=worker,
+            consumption=Consumption(self.site, self.store),
+            database=self.database,
+            database_worker=worker,
+            act=self.act,
+            access=self.access,
+            health=self.health,
+            commands=commands if writes else None,
+            twins=self.fleet if twins else None,
+            counters=lambda: {"readings_total": 12.0},
+            locale=self.settings.locale,
+            secure_cookies=secure,
+        )
+
+    def _fleet_a_day_ago(self) -> Fleet:
+        now_ms = self.clock.instant_ms
+        self.clock.instant_ms = now_ms - 25 * HOUR_MS
+        fleet = Fleet(list(self.site.devices.values()), self.settings.profiles, self.clock)
+        self.clock.instant_ms = now_ms
+        return fleet
+
+    def enter(self, entry: Entry) -> Sequence[object]:
+        """Take an entry as intake and engine would."""
+        self.sequence += 1
+        if entry.batch is not None:
+            self.store.append(entry.batch, self.sequence)
+            self.live.update(entry.batch)
+        effects = self.core.step(self.sequence, entry)
+        kept.apply(self.database, self.sequence, effects)
+        return effects
+
+    async def act(self, action: Mapping[str, Json]) -> Ticket | None:
+        """Do what the engine does with a person's action."""
+        self.enter(Entry(EntryKind.ACTION, action["at_ms"], content=action))
+        answer = self.core.answer
+        if answer and answer.refusal:
+            raise Refused(answer.refusal)
+        return records.ticket(self.database, action.get("ticket") or "")
+
+    async def _write(self, point: Point, value: float) -> float:
+        if point.name == "load_limit":
+            raise DeviceError(f"{point.id}: no answer")
+        self.written.append((point.id, value))
+        return value
+
+    def read(self, devices: Sequence[Device], at_ms: int) -> None:
+        """Read devices at an instant, as the poller would."""
+        self.clock.instant_ms, standing = at_ms, self.clock.instant_ms
+        self.fleet.advance(at_ms)
+        numbers_, values = [], []
+        for device in devices:
+            twin = self.fleet.twin(device.id)
+            if twin.silent:
+                self.health.failed(device.id, at_ms, "no answer")
+                continue
+            self.health.seen(device.id, at_ms, 0.02)
+            read = twin.values()
+            numbers_ += [point.number for point in device.points]
+            values += [read[point.name] for point in device.points]
+        count = len(numbers_)
+        batch = Batch.of(numbers_, [at_ms] * count, values, [0] * count, at_ms)
+        if count:
+            self.enter(Entry(EntryKind.READINGS, at_ms, batch))
+        self.enter(Entry(EntryKind.TICK, at_ms))
+        self.clock.instant_ms = max(standing, at_ms)
+
+    async def play_day(self) -> None:
+        """Let a day pass: one gap, one closed ticket, a cold tank now, a silent meter now."""
+        now_ms, site = self.clock.instant_ms, self.site
+        everything = list(site.devices.values())
+        gap = [now_ms - round(hours * HOUR_MS) for hours in reversed(GAP_H)]
+        self.enter(Entry(EntryKind.CONFIGURATION, now_ms - 25 * HOUR_MS))
+        script = {
+            now_ms - 9 * HOUR_MS: ("fault", "dorm-08/meter-201", "silent"),
+            now_ms - 8 * HOUR_MS: ("repair", "dorm-08/meter-201", "comms-module"),
+            now_ms - 43 * MINUTE_MS: ("fault", "dorm-07/boiler-1", "element_failed"),
+            now_ms - 39 * MINUTE_MS: ("fault", "dorm-07/meter-311", "silent"),
+        }
+        for at_ms in range(now_ms - 25 * HOUR_MS, now_ms - 3 * HOUR_MS, DAY_STEP_MS):
+            await self._play(script, at_ms)
+            in_gap = gap[0] <= at_ms < gap[1]
+            self.read([d for d in everything if not (in_gap and d.id.startswith("dorm-08"))], at_ms)
+            await self._work(at_ms, "small")
+        for at_ms in range(now_ms - 3 * HOUR_MS, now_ms + 1, BOILER_STEP_MS):
+            await self._play(script, at_ms)
+            whole = at_ms % MINUTE_MS == 0
+            self.read([d for d in everything if whole or d.kind == "boiler"], at_ms)
+            if whole:
+                await self._work(at_ms, "small")
+        self.clock.instant_ms = now_ms
+
+    async def _play(self, script: Mapping[int, tuple[str, str, str]], at_ms: int) -> None:
+        step = script.get(at_ms)
+        if step:
+            self.clock.instant_ms = at_ms
+            await getattr(self.fleet, step[0])(*step[1:])
+
+    async def _work(self, at_ms: int, severity: str) -> None:
+        """Work the tickets of one severity as a quick crew would."""
+        for ticket in records.open_tickets(self.database):
+            waited = at_ms - ticket.opened_ms
+            step = {2: "acknowledge", 16: "arrive", 44: "fix"}.get(waited // MINUTE_MS)
+            if ticket.severity != severity or step is None:
+                continue
+            part = ticket.parts[0] if step == "fix" else None
+            said = {"ticket": ticket.id, "kind": step, "actor": "wang", "at_ms": at_ms}
+            await self.act({**said, "id": f"stage/{ticket.id}/{step}", "part": part, "note": ""})
+
+    async def cookie(self, user: str = "admin") -> tuple[str, str]:
+        """Sign a user in and return the session's token and its form token."""
+        signed_in = await self.access.sign_in(user, self.one_time_password, "stage")
+        signed_in = await self.access.change_password(
+            signed_in.token, self.one_time_password, PASSWORD
+        )
+        return signed_in.token, signed_in.viewer.csrf
