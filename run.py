@@ -4,7 +4,7 @@
     python3 run.py demo          the hub with simulated devices; prints an address and a password
     python3 run.py test [...]    the tests (arguments go to pytest; --scale full for full counts)
     python3 run.py lint          what the gate checks besides the tests
-    python3 run.py COMMAND ...   any other command of campus-hub, for instance: check --config config
+    python3 run.py COMMAND ...   any other command of campus-hub, such as: check --config config
 
 The environment is made in .venv beside this file, from requirement files with hashes.
 """
@@ -37,7 +37,7 @@ def stop(text: str) -> None:
 
 def make_environment() -> None:
     """Make .venv, or stop with the name of the missing system package."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before anything is checked
         found = ".".join(map(str, sys.version_info[:3]))
         stop(f"run.py: Python 3.11 or newer is needed, this is {found}. Try: python3.11 run.py ...")
     if importlib.util.find_spec("ensurepip") is None:
@@ -72,7 +72,8 @@ def lint() -> int:
     for tool, *arguments in LINT:
         module = ["-c", "from importlinter.cli import lint_imports_command as run; run()"]
         command = module if tool == "importlinter" else ["-m", tool]
-        failed |= subprocess.run([str(PYTHON), *command, *arguments], cwd=HERE, check=False).returncode
+        whole = [str(PYTHON), *command, *arguments]
+        failed |= subprocess.run(whole, cwd=HERE, check=False).returncode
     return failed
 
 

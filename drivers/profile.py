@@ -17,6 +17,7 @@ from hub.ports import Table
 RegisterType = Literal[
     "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"
 ]
+REGISTERS = 0x10000  # in each table
 WORDS: Mapping[RegisterType, int] = {
     "bool": 1,
     "int16": 1,
@@ -101,7 +102,7 @@ class RegisterPoint(PointSpec):
             raise ValueError(f"a point of table {self.table} cannot be written")
         if self.write and self.bit is not None:
             raise ValueError("a single bit of a register cannot be written")
-        if self.address + WORDS[self.type] > 0x10000:
+        if self.address + WORDS[self.type] > REGISTERS:
             raise ValueError("the value ends above register 65535")
         return self
 

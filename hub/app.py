@@ -110,6 +110,7 @@ class Hub:
     def counters(self) -> dict[str, float]:
         """Return the figures of /metrics."""
         counts = [poller.counts for poller in self.pollers.values()]
+        health = self.health.counts
         return {
             "polls_due_total": sum(count.due for count in counts),
             "polls_done_total": sum(count.done for count in counts),
@@ -117,10 +118,11 @@ class Hub:
             "polls_late_total": sum(count.late for count in counts),
             **{f"intake_{name}": count for name, count in self.intake.counts.items()},
             **{f"engine_{name}": count for name, count in self.engine.counts.items()},
-            **{f"rejected_{name}": count for name, count in self.health.counts.items()},
+            **{f"devices_{state}": count for state, count in health["states"].items()},
+            "rejected_messages_total": sum(health["rejected"].values()),
             "journal_sequence": self.kept.journal.last(),
             "recorder_lag_entries": self.recorder.lag(),
-            "mqtt_connected": self.messages is not None and self.messages.connected(),
+            "mqtt_connected": float(self.messages is not None and self.messages.connected()),
         }
 
     def problems(self) -> list[str]:
@@ -200,11 +202,8 @@ class _Start:
         """Open what holds data, in a folder that no other hub uses."""
         data = self.settings.data
         if not self.outside.memory:
-            self.stack.enter_context(_locked(data))
-        in_data = MEMORY if self.outside.memory else str(data / "hub.sqlite")
-        database = open_database(
-            in_data if self.settings.database == "sqlite" else self.settings.database
-        )
+            self.stack.enter_context(_locked(data, self.settings.lock_file))
+        database = open_database(self._database_place())
         self.stack.callback(database.close)
         site = build_site(self.settings, lambda ids: numbers.number_points(database, ids))
         journal = self._open_journal()
@@ -212,8 +211,13 @@ class _Start:
         self.stack.callback(store.close)
         return Kept(database=database, journal=journal, store=store, site=site)
 
+    def _database_place(self) -> str:
+        if self.settings.database != "sqlite":
+            return self.settings.database
+        return MEMORY if self.outside.memory else str(self.settings.database_file)
+
     def _open_journal(self) -> Journal:
-        where = MEMORY if self.outside.memory else self.settings.data / "journal.sqlite"
+        where = MEMORY if self.outside.memory else self.settings.journal_file
         journal = Journal(open_connection(where))
         self.stack.callback(journal.close)
         return journal
@@ -225,7 +229,7 @@ class _Start:
             influx = {"url": spec.url, "bucket": spec.bucket, "org": spec.org}
             influx |= {"token": token} if token else {}
             return open_store("influx", points=site.points, influx=influx)
-        path = MEMORY if self.outside.memory else self.settings.data / "telemetry.duckdb"
+        path = MEMORY if self.outside.memory else self.settings.readings_file
         return open_store(spec.kind, path, threads=1 if self.clock.virtual else None)
 
     def _recorder(self, kept: Kept) -> Recorder:
@@ -373,9 +377,12 @@ class _Start:
     async def _served(self, hub: Hub) -> Hub:
         """Serve the pages, last of all: who can see the hub can use it."""
         spec = self.settings.web
-        reading, asking = self.clock.worker("reading"), self.clock.worker("asking")
-        self.stack.callback(reading.close)
-        self.stack.callback(asking.close)
+        # Threads of their own: a slow chart delays no ticket, a password check no page.
+        reading, asking, checking = (
+            self.clock.worker(name) for name in ("reading", "asking", "checking")
+        )
+        for worker in (reading, asking, checking):
+            self.stack.callback(worker.close)
         parts = Parts(
             site=hub.kept.site,
             profiles=self.settings.profiles,
@@ -387,7 +394,7 @@ class _Start:
             consumption=hub.consumption,
             database=hub.kept.database,
             database_worker=asking,
-            access=Access(hub.kept.database, asking, self.clock),
+            access=Access(hub.kept.database, checking, self.clock),
             act=hub.engine.act,
             health=hub.health,
             commands=hub.commands,
@@ -424,11 +431,11 @@ class _Start:
 
 
 @contextlib.contextmanager
-def _locked(data: Path) -> Iterator[None]:
+def _locked(data: Path, file: Path) -> Iterator[None]:
     """Make the data folder and hold it against a second hub."""
     try:
         data.mkdir(parents=True, exist_ok=True)
-        lock = (data / "lock").open("w")
+        lock = file.open("w")
     except OSError as error:
         raise StartError(
             f"the data folder {data} cannot be written: {error.strerror}; "

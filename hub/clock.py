@@ -87,9 +87,7 @@ class _JumpingSelector(selectors.SelectSelector):
         self.passed_s = 0.0
         self._patience_s = patience_s
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return the ready sockets, or jump."""
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):

@@ -175,6 +175,8 @@ async def _connection(url: str, do: str, turn: asyncio.Semaphore) -> Finding:
             _, writer = await asyncio.open_connection(parts.hostname, port)
     except TimeoutError:
         return Finding(ok=False, what=f"no answer within {_PATIENCE_S:g} s", where=url, do=do)
+    except ConnectionRefusedError:
+        return Finding(ok=False, what="refused: nothing listens there", where=url, do=do)
     except OSError as error:
         what = f"cannot connect: {error.strerror or error}"
         return Finding(ok=False, what=what, where=url, do=do)

@@ -201,6 +201,9 @@ class TimeSeriesStore(Protocol):
     def applied(self) -> int:
         """Return the last journal sequence kept, 0 at first."""
 
+    def last(self) -> Batch:
+        """Return the last reading of every point, for the live table after a start."""
+
     def raw(self, points: Sequence[int], start_ms: int, end_ms: int, limit: int = 100_000) -> Batch:
         """Return readings of start <= at < end in order of (point, at)."""
 
@@ -212,7 +215,7 @@ class TimeSeriesStore(Protocol):
         step_ms: int,
         aggregates: Sequence[Aggregate],
     ) -> dict[int, dict[str, list[float | None]]]:
-        """Return per point, per aggregate, one number per step of start..end; None where no good reading."""
+        """Return per point and aggregate one number per step; None where no good reading was."""
 
     def close(self) -> None:
         """Write everything down and let go of the file."""

@@ -32,7 +32,7 @@ class Recorder:
         self._worker = clock.worker("recorder")
         self._wake = asyncio.Event()
         self._wake.set()  # what an earlier run left in the journal
-        self._failing = False
+        self.failing = False
         self.position = store.applied()
         self.failures = 0
         journal.begin_after(self.position)
@@ -84,14 +84,14 @@ class Recorder:
 
     def _lost(self, error: StoreError) -> None:
         self.failures += 1
-        if not self._failing:
+        if not self.failing:
             log.error("store lost: readings wait in the journal: %s", error)
-        self._failing = True
+        self.failing = True
 
     def _back(self) -> None:
-        if self._failing:
+        if self.failing:
             log.warning("store back: all readings kept up to entry %s", self.position)
-        self._failing = False
+        self.failing = False
 
     def close(self) -> None:
         """End the thread, after the append in hand."""

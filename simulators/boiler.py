@@ -22,6 +22,7 @@ _CP = 4.186  # kJ/(kg K)
 _KWH = 3600.0  # kJ
 _INDOOR = 20.0
 _HEAT_PUMP_LIMIT = 48.0
+_SAFETY_LIMIT = 78.0  # the thermostat of the elements themselves
 _NO_ELEMENT_CURRENT = 21  # fault code of the controller
 
 
@@ -85,7 +86,7 @@ class BoilerTwin(Twin):
     }
     parts: ClassVar = (
         "heating-element", "sensor", "pipe", "meter", "comms-module", "controller",
-        "circulation-pump",
+        "circulation-pump", "contactor", "thermostat",
     )  # fmt: skip
     sensors: ClassVar = ("tank_top", "tank_temperature", "supply_temperature")
     counters: ClassVar = ("energy", "heat", "make_up_water", "hot_water")
@@ -153,9 +154,9 @@ class BoilerTwin(Twin):
         """Switch heat pump and elements as their thermostats say, with hysteresis."""
         seen = self._frozen.get("tank_top", self.top)
         if self._elements_on:
-            self._elements_on = seen < self.setpoint + 0.5
+            self._elements_on = seen < self.setpoint + 0.5 and self.top < _SAFETY_LIMIT
         else:
-            self._elements_on = seen < self.setpoint - 0.5
+            self._elements_on = seen < self.setpoint - 0.5 and self.top < _SAFETY_LIMIT - 5
         limit = min(_HEAT_PUMP_LIMIT, self.setpoint - 5)
         if self._heat_pump_on:
             self._heat_pump_on = self.bottom < limit

@@ -141,7 +141,7 @@ class Unit:
         ]
         for slot, value in wishes:
             limits = slot.point.write
-            if False and not limits.min - 1e-6 <= value <= limits.max + 1e-6:
+            if limits and not limits.min - 1e-6 <= value <= limits.max + 1e-6:
                 raise self._refusal(ILLEGAL_VALUE)
         for slot, value in wishes:
             self._set(slot.name, value)

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from drivers.profile import Profile
 from hub.model import Json
-from hub.ports import Clock, NoAnswerError, Refused, StartError, Twins
-from hub.site import Device, Gateway
+from hub.ports import NoAnswerError, Refused, StartError, Twins
+from hub.site import Gateway
 from simulators.campus import Fleet
 from simulators.modbus_server import ModbusServers
 from simulators.mqtt_device import MqttDevices
@@ -23,27 +22,13 @@ _LONGEST_ASK = 65_536
 _LONGEST_ANSWER = 4 * 1024 * 1024  # the overview of the reference campus has 4,870 twins
 
 
-async def serve(
-    devices: Sequence[Device],
-    gateways: Sequence[Gateway],
-    profiles: Mapping[str, Profile],
-    mqtt_url: str | None,
-    clock: Clock,
-    control: Path | None = None,
-    pace: float = 1.0,
-) -> None:
-    """Make the twins of these devices and serve them until cancelled.
-
-    Everything listens once the ``control`` socket is there.
-    """
-    fleet = Fleet(devices, profiles, clock, pace)
-    await serve_fleet(fleet, gateways, mqtt_url, control)
-
-
 async def serve_fleet(
     fleet: Fleet, gateways: Sequence[Gateway], mqtt_url: str | None, control: Path | None = None
 ) -> None:
-    """Serve twins that exist already until cancelled."""
+    """Serve the twins until cancelled.
+
+    Everything listens once the ``control`` socket is there.
+    """
     servers = ModbusServers(fleet, gateways)
     door = Control(fleet, control) if control else None
     try:

@@ -41,7 +41,7 @@ class ShowerTwin(Twin):
         "counter_reset": "meter",
         "leak": "valve",
     }
-    parts: ClassVar = ("comms-module", "sensor", "meter", "valve")
+    parts: ClassVar = ("comms-module", "sensor", "meter", "valve", "mixing-valve", "battery")
     sensors: ClassVar = ("outlet_temperature",)
     counters: ClassVar = ("total_litres",)
 

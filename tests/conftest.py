@@ -27,7 +27,7 @@ def full_scale(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def binary() -> Callable[..., str]:
-    """Return a function that finds a server's program, or skips (fails where servers are required)."""
+    """Return a function that finds a program, or skips (fails where servers are required)."""
 
     def find(name: str, *folders: str) -> str:
         places = [*(str(Path(folder) / name) for folder in folders), name]

@@ -15,7 +15,7 @@ def fault_of(asked: bytes, heard: bytes) -> str | None:
 
     >>> fault_of(bytes.fromhex("000100000006010300000001"), bytes.fromhex("0001000000050103020007"))
     >>> fault_of(bytes.fromhex("000100000006010300000001"), b"HTTP/1.1 400")
-    'protocol id 20527 instead of 0'
+    'protocol id 21584 instead of 0'
     """
     while len(heard) > _HEADER:
         protocol, length = int.from_bytes(heard[2:4], "big"), int.from_bytes(heard[4:6], "big")

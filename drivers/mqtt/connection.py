@@ -276,7 +276,7 @@ class PahoMessages:
             return False
         if link.refusal and "protocol" not in link.refusal.lower():
             return False
-        return False
+        self._versions.reverse()
         return self._versions[0] == _V311
 
     async def _serve(self, link: _Link) -> str:

@@ -28,8 +28,8 @@ def add(arguments: argparse.Namespace) -> int:
     settings = load(arguments.config)
     if settings.database == "sqlite" and not settings.data.is_dir():
         raise Refused(f"there is no data folder {settings.data} yet; start the hub once with run")
-    where = settings.data / "hub.sqlite" if settings.database == "sqlite" else settings.database
-    database = open_database(str(where))
+    sqlite = settings.database == "sqlite"
+    database = open_database(str(settings.database_file) if sqlite else settings.database)
     try:
         password = add_user(database, RealClock(), arguments.name, arguments.role, "command line")
     finally:

@@ -37,4 +37,5 @@ def announce(address: str | None, password: str | None) -> None:
     """Print where the hub is, and the password of a first start, which is shown only once."""
     print(f"campus-hub: {address}", flush=True)
     if password is not None:
-        print(f"campus-hub: sign in as admin with {password} (once; you choose another)", flush=True)
+        told = f"sign in as admin with {password} (once; you choose another)"
+        print(f"campus-hub: {told}", flush=True)

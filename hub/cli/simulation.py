@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +77,7 @@ class _Nobody:
     async def opened_ms(self, device: str) -> int | None:
         """Know of no ticket."""
         del device
+        return None
 
     async def act(self, step: Step) -> None:
         """Do nothing: there is no hub here."""
@@ -88,8 +88,11 @@ async def _serve(
 ) -> None:
     gateways = list(site_of(settings).gateways.values())
     url = settings.mqtt.address if settings.mqtt else None
-    others: Sequence[Any] = [lambda: serve_fleet(fleet, gateways, url, control)]
-    if scenario is not None:
-        asyncio.ensure_future(play(scenario, fleet, _Nobody(), fleet.clock))
+
+    async def happen() -> None:
+        if scenario is not None:
+            await play(scenario, fleet, _Nobody(), fleet.clock)
+        await asyncio.get_running_loop().create_future()
+
     print(f"simulators: {len(fleet.devices)} devices, {len(gateways)} gateways", flush=True)
-    await until_signal(*others)
+    await until_signal(lambda: serve_fleet(fleet, gateways, url, control), happen)

@@ -101,9 +101,7 @@ def play_virtual(
         return runner.run(_play(settings, scenario, clock, memory=memory))
 
 
-async def _play(
-    settings: Settings, scenario: Scenario, clock: Clock, *, memory: bool
-) -> Played:
+async def _play(settings: Settings, scenario: Scenario, clock: Clock, *, memory: bool) -> Played:
     played = Played()
     site = site_of(settings)
     fleet = Fleet(list(site.devices.values()), settings.profiles, clock)
@@ -114,7 +112,11 @@ async def _play(
         return TwinBus(fleet, behind, gateway.timeout.total_seconds())
 
     outside = Outside(
-        memory=memory, web=False, bus_of=bus_of, messages=TwinMessages(fleet, clock), heard=played.hear
+        memory=memory,
+        web=False,
+        bus_of=bus_of,
+        messages=TwinMessages(fleet, clock),
+        heard=played.hear,
     )
     async with running(settings, clock, outside) as hub:
         end_ms = scenario.start_ms + round(scenario.length.total_seconds() * 1000)
@@ -139,4 +141,3 @@ def _measure(played: Played, hub: Hub, start_ms: int, end_ms: int) -> None:
     played.polls = {
         name: int(counters[f"polls_{name}_total"]) for name in ("due", "done", "failed", "late")
     }
-

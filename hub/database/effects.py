@@ -65,11 +65,10 @@ def _put_state(
 
 
 def _latest(effects: Iterable[Effect], kind: type[Alarm | Ticket]) -> Rows:
-    # In the order of their last change: a ticket closes before the next one of its cause opens.
+    # Only the last state of each, in the order they came: a cause closes before it opens again.
     latest: dict[str, dict[str, Any]] = {}
     for effect in effects:
         if isinstance(effect, kind):
-            latest.pop(effect.id, None)
             latest[effect.id] = _row(effect)
     return list(latest.values())
 

@@ -74,7 +74,8 @@ class Core:
         self.answer = None
         if entry.batch is not None:
             return self._read(entry.batch)
-        if entry.kind is EntryKind.CONFIGURATION or not self._listening:
+        begins = entry.kind is EntryKind.CONFIGURATION or "listening" in entry.content
+        if begins or not self._listening:
             self._listen(entry.at_ms)
         effects = self._advance(entry.at_ms)
         if entry.kind is EntryKind.ACTION:

@@ -56,7 +56,7 @@ class Engine:
         self._moved = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._enter: Enter | None = None
-        self._seq = 0
+        self._seq = self._passed_seq = 0
         self._whole = True  # all effects of the core's state are kept
         self._snapshot_at_s = clock.monotonic()
         self.counts = {"applied": 0, "effects": 0, "database_failures": 0}
@@ -65,6 +65,11 @@ class Engine:
     def applied_seq(self) -> int:
         """Return the last journal entry that the core has taken."""
         return self._seq
+
+    @property
+    def passed_seq(self) -> int:
+        """Return the last journal entry that is not needed any more: that of the snapshot."""
+        return self._passed_seq
 
     @property
     def ready(self) -> bool:
@@ -85,15 +90,18 @@ class Engine:
 
     async def run(self, enter: Enter) -> None:
         """Recover, then hear, tick and answer until cancelled; ``enter`` is that of intake."""
-        await self._again(self._recover)
-        self._enter = enter
+        # Before anything else: what was silent while the hub was down was not silent for it.
+        self._tell_time(enter, {"listening": True})
         try:
+            await self._again(self._recover)
+            self._enter = enter
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._work())
-                tasks.create_task(self._tick_when_due() if self._clock.virtual else self._tick())
+                tick = self._tick_when_due if self._clock.virtual else self._tick
+                tasks.create_task(tick(enter))
         finally:
-            self._enter = None
-            if self._whole:
+            recovered, self._enter = self._enter is not None, None
+            if recovered and self._whole:
                 await self._save()
             self._worker.close()
 
@@ -204,10 +212,11 @@ class Engine:
         for ticket in records.open_tickets(self._database):
             self._core.adopt(ticket, len(records.events(self._database, ticket.id)))
         kept.save_snapshot(self._database, self._seq, self._core.save())
+        self._passed_seq = self._seq
 
     def _load(self) -> None:
         found = kept.snapshot(self._database)
-        if found is None:
+        if found is None or self._seq:  # none yet, or loaded before the database went away
             return
         try:
             self._core.load(found[1])
@@ -231,14 +240,16 @@ class Engine:
             await self._worker.run(lambda: kept.save_snapshot(self._database, seq, state))
         except StoreError as error:
             log.warning("engine snapshot failed, the journal has it all: %s", error)
+        else:
+            self._passed_seq = seq
 
-    async def _tick(self) -> None:
+    async def _tick(self, enter: Enter) -> None:
         """Enter the time every second."""
         while True:
-            self._tell_time()
+            self._tell_time(enter, {})
             await self._clock.sleep(TICK_S)
 
-    async def _tick_when_due(self) -> None:
+    async def _tick_when_due(self, enter: Enter) -> None:
         """Enter the time only when something is due; enough where time is virtual."""
         told_ms = 0
         while True:
@@ -247,7 +258,7 @@ class Engine:
             in_flight = self._core.now_ms < told_ms
             if due_ms is not None and due_ms <= now_ms and not in_flight:
                 told_ms, in_flight = now_ms, True
-                self._tell_time()
+                self._tell_time(enter, {})
             if due_ms is None or in_flight:
                 await self._moved.wait()
             else:
@@ -260,9 +271,8 @@ class Engine:
         except TimeoutError:
             return
 
-    def _tell_time(self) -> None:
-        if self._enter:
-            self._enter(Entry(EntryKind.TICK, self._clock.now_ms()))
+    def _tell_time(self, enter: Enter, content: Mapping[str, Json]) -> None:
+        enter(Entry(EntryKind.TICK, self._clock.now_ms(), content=content))
 
     def _record(self, subject: str) -> Ticket | Alarm:
         found = records.ticket(self._database, subject) or records.alarm(self._database, subject)

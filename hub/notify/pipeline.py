@@ -75,8 +75,9 @@ class Pipeline:
 
     async def _dedup(self, notifications: Notifications) -> Notifications:
         """Mark those that were told before, so that they are not told again."""
+        new = [one for one in notifications if one.key not in self._told]
         await self._log([one for one in notifications if one.key in self._told])
-        return [one for one in notifications if one.key not in self._told]
+        return new
 
     async def _send(self, notifications: Notifications) -> Notifications:
         """Tell people; after a failure the later ones of the same ticket wait, to keep order."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -192,8 +191,8 @@ def _plain(text: str) -> Json:
         return int(text)
     if _HEXADECIMAL.fullmatch(text):
         return int(text, 16)
-    if _NUMBER.fullmatch(text) and math.isfinite(number := float(text)):
-        return number
+    if _NUMBER.fullmatch(text):
+        return float(text)
     return text
 
 

@@ -197,12 +197,13 @@ def _columns(chart: Chart) -> str:
     first = form.day_start_ms(chart.start_ms, chart.zone)
     while first < chart.start_ms:
         first += step_ms
+    foot = TOP + PLOT + 5
     parts = []
     for i, instant in enumerate(range(first, chart.end_ms + 1, step_ms)):
         x = chart.across(instant)
         side = "start" if x < 3 else "end" if x > 97 else "middle"  # noqa: PLR2004
         parts.append(
-            f'<line class="tick" x1="{x:.2f}%" x2="{x:.2f}%" y1="{TOP + PLOT}" y2="{TOP + PLOT + 5}"/>'
+            f'<line class="tick" x1="{x:.2f}%" x2="{x:.2f}%" y1="{TOP + PLOT}" y2="{foot}"/>'
             f'<text class="hour {"even" if i % 2 == 0 else "odd"}" x="{x:.2f}%"'
             f' y="{TOP + PLOT + 19}" text-anchor="{side}">'
             f"{form.clock_time(instant, chart.zone)}</text>"

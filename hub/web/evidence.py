@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hub.model import Point, Ticket
+from hub.ports import StoreError
 from hub.web import form
 from hub.web.charts import Chart
 from hub.web.parts import Parts
@@ -16,6 +18,7 @@ from rules.spec import Rule
 if TYPE_CHECKING:
     from hub.web.pages.frame import Frame
 
+log = logging.getLogger(__name__)
 BEFORE_MS = 2 * form.HOUR_MS
 AFTER_MS = form.HOUR_MS // 2
 LONGEST_MS = form.DAY_MS
@@ -93,16 +96,25 @@ async def of_ticket(page: Frame, ticket: Ticket) -> Evidence:
         return Evidence(None, None, (), "")
     interval = parts.site.devices[point.device].interval
     span = window(ticket, page.now_ms, round(interval.total_seconds() * 1000))
-    found = await parts.store_worker.run(
-        lambda: parts.store.series([point.number], *span, ["mean"])
-    )
-    values = found.get(point.number, {}).get("mean", [])
+    values = await _values(parts, point.number, span)
     now = shown(parts, point)
     if all(value is None for value in values):
         return Evidence(now, None, (), _needed(page, ticket, rule))
     chart = _chart(page, ticket, rule, point, (span[0], span[2], values))
     rows = [(span[0] + i * span[2], value) for i, value in enumerate(values)]
     return Evidence(now, chart, rows, _needed(page, ticket, rule))
+
+
+async def _values(parts: Parts, number: int, span: tuple[int, int, int]) -> Sequence[float | None]:
+    """Read a curve; a store that fails hides the curve, never the ticket."""
+    try:
+        found = await parts.store_worker.run(
+            lambda: parts.store.series([number], *span, ["mean"])
+        )
+    except StoreError as error:
+        log.warning("evidence not shown: %s", error)
+        return ()
+    return found.get(number, {}).get("mean", [])
 
 
 def _chart(

@@ -27,5 +27,5 @@ def asked_language(request: Request) -> Language | None:
 def language_of(request: Request) -> Language:
     """Return the language of the answer."""
     remembered = _known(request.cookies.get(COOKIE))
-    site = "en" if parts_of(request).locale.startswith("en") else "zh"
+    site: Language = "en" if parts_of(request).locale.startswith("en") else "zh"
     return asked_language(request) or remembered or site

@@ -34,5 +34,5 @@ async def metrics(request: Request) -> PlainTextResponse:
     lines = []
     for name, value in sorted(parts_of(request).counters().items()):
         safe = re.sub(r"[^a-zA-Z0-9_]", "_", name)
-        lines += [f"# TYPE campus_hub_{safe} gauge", f"campus_hub_{safe} {value:g}"]
+        lines += [f"# TYPE campus_hub_{safe} gauge", f"campus_hub_{safe} {value}"]
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")

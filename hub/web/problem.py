@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -43,25 +43,27 @@ def _where(location: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in location)
 
 
+MEANINGS: Mapping[type[Exception], tuple[int, str]] = {
+    Refused: (409, "Change the request; the hub refused it on purpose."),
+    DeviceError: (502, "Check the device and its gateway, then try again."),
+    StoreError: (503, "Try again in a minute; campus-hub doctor says more."),
+}
+
+
 def as_problem(error: Exception) -> Problem:
     """Turn an error of the hub or the framework into a problem."""
-    match error:
-        case Problem():
-            return error
-        case Refused():
-            return Problem(409, str(error), "Change the request; the hub refused it on purpose.")
-        case DeviceError():
-            return Problem(502, str(error), "Check the device and its gateway, then try again.")
-        case StoreError():
-            return Problem(503, str(error), "Try again in a minute; campus-hub doctor says more.")
-        case RequestValidationError():
-            errors = [{"where": _where(e["loc"]), "what": e["msg"]} for e in error.errors()]
-            first = f"{errors[0]['where']}: {errors[0]['what']}" if errors else "invalid request"
-            return Problem(422, first, "Correct the named field.", errors=errors)
-        case HTTPException():
-            return Problem(error.status_code, str(error.detail), "See /api/openapi.json.")
-        case _:
-            return Problem(500, "The hub made a mistake.", "The hub's log says more.")
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        errors = [{"where": _where(e["loc"]), "what": e["msg"]} for e in error.errors()]
+        first = f"{errors[0]['where']}: {errors[0]['what']}" if errors else "invalid request"
+        return Problem(422, first, "Correct the named field.", errors=errors)
+    if isinstance(error, HTTPException):
+        return Problem(error.status_code, str(error.detail), "See /api/openapi.json.")
+    for kind, (status, do) in MEANINGS.items():
+        if isinstance(error, kind):
+            return Problem(status, str(error), do)
+    return Problem(500, "The hub made a mistake.", "The hub's log says more.")
 
 
 Page = Callable[[Request, Problem], Awaitable[Response]]
@@ -81,6 +83,7 @@ def install(app: FastAPI, page: Page) -> None:
         log.error("request failed: %s: %r", request.url.path, error)
         return await told(request, error)
 
-    for kind in (Problem, Refused, DeviceError, StoreError, RequestValidationError, HTTPException):
+    kinds: tuple[type[Exception], ...] = (Problem, RequestValidationError, HTTPException)
+    for kind in (*kinds, *MEANINGS):
         app.add_exception_handler(kind, told)
     app.add_exception_handler(Exception, unforeseen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -82,7 +83,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > LONGEST_BODY:
-            raise Problem(413, "The request is too large.", f"Send at most {LONGEST_BODY} bytes.")
+            raise HTTPException(413, f"The request is larger than {LONGEST_BODY} bytes.")
         return message
 
     return receive_limited

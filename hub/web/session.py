@@ -74,11 +74,13 @@ async def check_form_token(request: Request, found: Viewer) -> None:
         )
 
 
-def needs(right: str) -> Callable[[Request], Awaitable[Viewer]]:
+Signed = Annotated[Viewer, Depends(viewer)]
+
+
+def needs(right: str) -> Callable[[Request, Viewer], Awaitable[Viewer]]:
     """Return the dependency of a route that asks for a right of the role, and a token to act."""
 
-    async def allowed(request: Request) -> Viewer:
-        found = await viewer(request)
+    async def allowed(request: Request, found: Signed) -> Viewer:
         if request.method not in {"GET", "HEAD"}:
             await check_form_token(request, found)
         if not may(found.role, right):
@@ -88,7 +90,9 @@ def needs(right: str) -> Callable[[Request], Awaitable[Viewer]]:
     return allowed
 
 
-Looks = Annotated[Viewer, Depends(needs("look"))]
+LOOK = Depends(needs("look"))
+SIMULATE = Depends(needs("simulate"))
+Looks = Annotated[Viewer, LOOK]
 Works = Annotated[Viewer, Depends(needs("work"))]
-Commands = Annotated[Viewer, Depends(needs("command"))]
-Simulates = Annotated[Viewer, Depends(needs("simulate"))]
+Orders = Annotated[Viewer, Depends(needs("command"))]
+Simulates = Annotated[Viewer, SIMULATE]

@@ -99,8 +99,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "gap-note": (
         "斜线柱在这一小时里没有读数：用电量按前后表底数平均分摊，属于估算。",
         (
-            "Hatched bars were not measured in that hour: the energy between the readings before and"
-            " after is spread evenly, an estimate."
+            "Hatched bars were not measured in that hour: the energy between the readings before"
+            " and after is spread evenly, an estimate."
         ),
     ),
     "hour-not-over": ("本小时未完", "hour not over"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.energy.consumption import Row, Use
+from hub.ports import StoreError
 from hub.web import form
 from hub.web.parts import Parts
 
+log = logging.getLogger(__name__)
 HOURS = 24
 KEEP_S = 60.0
 LEAST_MEASURED = 0.5  # of an hour, else its energy is an estimate
@@ -40,6 +43,10 @@ class DayUse:
     buildings: Mapping[str, HourlyUse]
 
 
+UNREAD = HourlyUse(0, (), None, 0.0)
+NO_USE = DayUse(UNREAD, UNREAD, {})
+
+
 class DailyUses:
     """Reads the last 24 hours of places and keeps each answer for as long as it is fair."""
 
@@ -55,20 +62,24 @@ class DailyUses:
         if kept and clock.monotonic() < kept[0] and kept[1] == hour_ms:
             return kept[2]
         began = clock.monotonic()
+        try:
+            answer = await self._read(place, hour_ms)
+        except StoreError as error:  # tickets and live values need no store
+            log.warning("use not shown: %s: %s", place, error)
+            return NO_USE
+        cost_s = clock.monotonic() - began
+        keep_s = max(KEEP_S, KEEP_TIMES_COST * cost_s)
+        self._kept[place] = (clock.monotonic() + keep_s, hour_ms, answer)
+        return answer
+
+    async def _read(self, place: str, hour_ms: int) -> DayUse:
         end_ms = hour_ms + form.HOUR_MS
         start_ms = end_ms - HOURS * form.HOUR_MS
         read = self._parts.consumption.use
         use = await self._parts.store_worker.run(
             lambda: read(place, start_ms, end_ms, form.HOUR_MS, "building")
         )
-        answer = self._answer(use)
-        cost_s = clock.monotonic() - began
-        self._kept[place] = (
-            clock.monotonic() + max(KEEP_S, KEEP_TIMES_COST * cost_s),
-            hour_ms,
-            answer,
-        )
-        return answer
+        return self._answer(use)
 
     def _answer(self, use: Use) -> DayUse:
         now_ms = self._parts.clock.now_ms()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 from collections.abc import Callable, Coroutine, Sequence
@@ -389,7 +390,5 @@ JSON = st.recursive(
 @settings(max_examples=60)
 @given(st.binary(max_size=200) | JSON.map(lambda content: json.dumps(content).encode()))
 def test_any_payload_is_read_or_refused(payload) -> None:
-    try:
-        telemetry(payload)
-    except PayloadError as error:
-        assert str(error)
+    with contextlib.suppress(PayloadError):
+        assert telemetry(payload).values is not None

@@ -25,7 +25,8 @@ def test_a_profile_is_complete(path) -> None:
     assert len(profile.source) > 10
     for name, point in profile.points.items():
         assert point.label is not None, name
-        assert point.label.zh.strip() and point.label.en.strip(), name
+        assert point.label.zh.strip(), name
+        assert point.label.en.strip(), name
         assert (point.kind == "counter") == (point.rollover is not None), name
     if profile.probe:
         assert profile.probe.point in profile.points

@@ -10,7 +10,18 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from hub.engine import Core, log_line
-from hub.model import Batch, Effect, Entry, EntryKind, Point, Quality, Text, TicketEvent
+from hub.model import (
+    Alarm,
+    Batch,
+    Effect,
+    Entry,
+    EntryKind,
+    Point,
+    Quality,
+    Text,
+    Ticket,
+    TicketEvent,
+)
 from hub.site import Device, Place, Site
 from rules.sla import Promise
 from rules.spec import Pack
@@ -127,3 +138,20 @@ def told(effects: Iterable[Effect]) -> list[tuple[str, float]]:
 
 def log(effects: Iterable[Effect]) -> bytes:
     return b"\n".join(map(log_line, effects))
+
+
+FAULT = [started(), *minutes(0, 19, 55), *minutes(20, 30, 45)]  # cold from 19:20, raised 19:30
+
+
+def ticket_in(effects: Sequence[Effect]) -> Ticket:
+    return next(effect for effect in reversed(effects) if isinstance(effect, Ticket))
+
+
+def alarm_in(effects: Sequence[Effect]) -> Alarm:
+    return next(effect for effect in reversed(effects) if isinstance(effect, Alarm))
+
+
+def with_ticket(*rules: dict[str, object]) -> tuple[Core, str]:
+    """Return a core with one open ticket, opened at minute 30."""
+    one = core(*(rules or (COLD,)))
+    return one, ticket_in(play(one, FAULT)).id

@@ -113,6 +113,7 @@ def test_a_gateway_that_is_not_there_is_named(house: House) -> None:
     house.gateway = free_port()
     (finding,) = house.wrong().values()
     assert finding.where == f"tcp://127.0.0.1:{house.gateway}"
+    assert finding.what == "refused: nothing listens there"
     assert "gw-07a" in finding.do
 
 

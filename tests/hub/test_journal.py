@@ -179,6 +179,17 @@ def test_a_full_disk_keeps_nothing_and_says_so(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_a_second_writer_is_an_error_and_leaves_no_transaction_open(tmp_path: Path) -> None:
+    journal = Journal(open_connection(tmp_path / "journal"))
+    intruder = Journal(open_connection(tmp_path / "journal"))
+    intruder.append([tick(1)])
+    with pytest.raises(StoreError, match="1 entries not kept: UNIQUE"):
+        journal.append([tick(2)])
+    assert intruder.append([tick(3)]) == 2
+    journal.close()
+    intruder.close()
+
+
 def test_a_piece_to_read_is_bounded_in_bytes(journal: Journal) -> None:
     for n in range(10):
         journal.append([readings(n, rows=100_000)])

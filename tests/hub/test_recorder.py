@@ -32,13 +32,18 @@ class SickStore(MemoryStore):
         super().__init__()
         self.refusals = refusals
         self.lies = lies
+        self.rows = 0
 
     def append(self, batch: Batch, seq: int) -> None:
         if self.refusals:
             self.refusals -= 1
             if self.lies:
-                super().append(batch, seq)
+                self.kept(batch, seq)
             raise StoreError("the store is locked")
+        self.kept(batch, seq)
+
+    def kept(self, batch: Batch, seq: int) -> None:
+        self.rows += len(batch)
         super().append(batch, seq)
 
 
@@ -79,6 +84,7 @@ def test_a_locked_store_gets_everything_once_when_it_is_back(
     assert recorder.lag() == 0
     assert lies or recorder.failures == 4
     assert store.raw([0, 1], *ALWAYS).at_ms.tolist() == [*range(1, 21), 100, 101, 102] * 2
+    assert store.rows == 46, "a reading was given to the store twice"
     assert lies or caplog.text.count("store lost") == 1
     assert caplog.text.count("store lost") == caplog.text.count("store back")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
 from hub.database import records
 from hub.web import build
@@ -35,6 +36,16 @@ MEASURE = """() => {
 def chromium() -> str | None:
     """Return where Chromium is installed, if it is."""
     return next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+
+
+View = tuple[int, str, str]
+
+
+class House(NamedTuple):
+    """Where the hub is served, and the session to look at it with."""
+
+    home: str
+    token: str
 
 
 @dataclass
@@ -98,13 +109,23 @@ def addresses(stage: Stage) -> dict[str, str]:
 def look(page: Page, name: str, address: str, picture: Path | None) -> Look:
     """Open a page, measure it and draw it."""
     errors: list[str] = []
-    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def console(line: ConsoleMessage) -> None:
+        if line.type == "error":
+            errors.append(line.text)
+
+    def broken(error: Error) -> None:
+        errors.append(str(error))
+
+    page.on("console", console)
+    page.on("pageerror", broken)
     page.goto(address)
     page.wait_for_timeout(60)  # the first live values
     measured = page.evaluate(MEASURE)
     if picture:
         page.screenshot(path=picture, full_page=True)
+    page.remove_listener("console", console)
+    page.remove_listener("pageerror", broken)
     if name.startswith("missing"):
         errors = [error for error in errors if "404" not in error]
     return Look(name, measured["overflow"], measured["small"], errors)
@@ -114,45 +135,41 @@ def look_at_all(
     stage: Stage, token: str, out: Path | None, schemes: Sequence[str] = ("light",)
 ) -> list[Look]:
     """Look at every page at every width, in both languages."""
-    looks = []
+    looks: list[Look] = []
+    paths = addresses(stage)
     with served(stage) as home, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
         for scheme in schemes:
             for width in WIDTHS:
                 for language in LANGUAGES:
-                    tag = f"{language}-{width}-{scheme}"
-                    looks += _tour(browser, stage, home, token, (tag, width, language, scheme), out)
+                    view = (width, language, scheme)
+                    looks += _tour(browser, paths, House(home, token), view, out)
         browser.close()
     return looks
 
 
 def _tour(
-    browser: Browser,
-    stage: Stage,
-    home: str,
-    token: str,
-    view: tuple[str, int, str, str],
-    out: Path | None,
+    browser: Browser, paths: Mapping[str, str], house: House, view: View, out: Path | None
 ) -> list[Look]:
-    tag, width, language, scheme = view
+    width, language, scheme = view
+    tag, home, token = f"{language}-{width}-{scheme}", house.home, house.token
     context = browser.new_context(
         viewport={"width": width, "height": 800},
         color_scheme=scheme,  # type: ignore[arg-type] - one of the words it knows
         locale="zh-CN",
     )
+    page = context.new_page()
     looks = []
 
     def one(name: str, path: str) -> None:
-        page = context.new_page()
         address = f"{home}{path}{'&' if '?' in path else '?'}lang={language}"
         picture = out / f"{name}-{tag}.png" if out else None
         looks.append(look(page, f"{name}-{tag}", address, picture))
-        page.close()
 
     one("login", "/login")
     context.add_cookies([{"name": "campus_hub", "value": token, "url": home}])
     one("password", "/password")
-    for name, path in addresses(stage).items():
+    for name, path in paths.items():
         one(name, path)
     context.close()
     return looks

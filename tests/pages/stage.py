@@ -1,4 +1,4 @@
-"""A hub with a small campus and a day behind it, for pages and their tests: only devices are played.
+"""A hub with a small campus and a day behind it, for pages and tests: only devices are played.
 
 The twins' physics make the readings, the engine's own core makes the tickets; live table, stores,
 database, sign-in and health are the real ones. The clock stands still.
@@ -159,19 +159,19 @@ class Stage:
         self.enter(Entry(EntryKind.TICK, at_ms))
         self.clock.instant_ms = max(standing, at_ms)
 
-    async def play_day(self) -> None:
-        """Let a day pass: one gap, one closed ticket, a cold tank now, a silent meter now."""
+    async def play_day(self, hours: int = 25) -> None:
+        """Let hours pass: one gap, one closed ticket, a cold tank now, a silent meter now."""
         now_ms, site = self.clock.instant_ms, self.site
         everything = list(site.devices.values())
         gap = [now_ms - round(hours * HOUR_MS) for hours in reversed(GAP_H)]
-        self.enter(Entry(EntryKind.CONFIGURATION, now_ms - 25 * HOUR_MS))
+        self.enter(Entry(EntryKind.CONFIGURATION, now_ms - hours * HOUR_MS))
         script = {
             now_ms - 9 * HOUR_MS: ("fault", "dorm-08/meter-201", "silent"),
             now_ms - 8 * HOUR_MS: ("repair", "dorm-08/meter-201", "comms-module"),
             now_ms - 43 * MINUTE_MS: ("fault", "dorm-07/boiler-1", "element_failed"),
             now_ms - 39 * MINUTE_MS: ("fault", "dorm-07/meter-311", "silent"),
         }
-        for at_ms in range(now_ms - 25 * HOUR_MS, now_ms - 3 * HOUR_MS, DAY_STEP_MS):
+        for at_ms in range(now_ms - hours * HOUR_MS, now_ms - 3 * HOUR_MS, DAY_STEP_MS):
             await self._play(script, at_ms)
             in_gap = gap[0] <= at_ms < gap[1]
             self.read([d for d in everything if not (in_gap and d.id.startswith("dorm-08"))], at_ms)

@@ -99,6 +99,16 @@ async def test_an_unknown_device_is_refused(fleet):
         await fleet.fault("dorm-99/boiler", "silent")
 
 
+def test_every_part_that_a_rule_pack_names_can_be_replaced_on_its_twins(fleet):
+    packs = settings.load(ROOT / "config").packs
+    assert packs
+    for pack in packs:
+        for device, one in fleet.devices.items():
+            wanted = {part for rule in pack.rules for part in rule.parts}
+            if one.kind == pack.applies_to.kind:
+                assert wanted <= set(fleet.twin(device).parts), (pack.pack, device)
+
+
 RUN = """
 import hashlib, json, sys
 sys.path[:0] = ["tests/simulators", "."]

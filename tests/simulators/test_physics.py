@@ -107,16 +107,17 @@ def test_without_the_fault_the_tank_never_cools():
         assert twin.values()["tank_temperature"] > 52.5
 
 
-def test_a_stuck_sensor_deceives_the_controller_too():
+@pytest.mark.parametrize(("setpoint", "low", "high"), [(45, 35, 43.5), (60, 70, 78.5)])
+def test_a_stuck_sensor_deceives_the_controller_too(setpoint, low, high):
     twin, _, group = plant(3)
     twin.fault("sensor_stuck")
     stuck = twin.values()["tank_temperature"]
-    twin.write("setpoint", 50)
-    group.advance(MIDNIGHT + 3 * HOUR)
+    twin.write("setpoint", setpoint)
+    group.advance(MIDNIGHT + 8 * HOUR)
     assert twin.values()["tank_temperature"] == stuck
-    assert twin.truth()["tank_top"] < stuck - 2
+    assert low < twin.truth()["tank_top"] < high
     twin.repair("sensor")
-    assert twin.values()["tank_temperature"] < stuck - 2
+    assert low < twin.values()["tank_temperature"] < high
 
 
 def test_a_leak_is_made_up_but_never_delivered():
@@ -235,6 +236,16 @@ def test_a_load_above_the_limit_opens_the_relay_until_it_is_closed_again():
     twin.write("relay_command", 1)
     assert twin.values()["power"] > 100
     assert twin.values()["status"] == 0
+
+
+def test_switching_a_room_off_keeps_what_it_used_until_then():
+    twin = RoomMeterTwin(named("dorm-07/m", "meter"), 5, MIDNIGHT + 20 * HOUR)
+    twin.advance(MIDNIGHT + 20 * HOUR + 5 * MINUTE)
+    used = twin.truth()["energy_kwh"]
+    assert used > 0
+    twin.write("relay_command", 0)
+    twin.advance(MIDNIGHT + 22 * HOUR)
+    assert twin.truth()["energy_kwh"] == used
 
 
 def test_a_reset_counter_begins_at_zero_while_the_truth_goes_on():

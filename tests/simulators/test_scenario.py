@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hub import settings
 from hub.ports import ConfigError
+from simulators.campus import Fleet
 from simulators.scenario import Scenario, Step, load, play
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -31,8 +33,12 @@ class Desk:
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_shipped_scenarios_load_and_name_faults_and_parts_that_exist(path, fleet):
+def test_shipped_scenarios_load_and_name_faults_and_parts_that_exist(path, still):
     scenario = load(path)
+    site = CONFIG if scenario.campus == "small" else CONFIG / scenario.campus
+    read = settings.load(site)
+    built = settings.build_site(read, lambda ids: {one: n for n, one in enumerate(ids, 1)})
+    fleet = Fleet(list(built.devices.values()), read.profiles, still())
     assert scenario.length.total_seconds() <= 24 * 3600
     for step in scenario.steps:
         twin = fleet.twin(step.device)

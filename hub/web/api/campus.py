@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from hub.model import Json, Point
 from hub.site import Device, Site
@@ -13,10 +13,10 @@ from hub.web.api import written
 from hub.web.api.paging import Answer, Paged
 from hub.web.parts import Parts, parts_of
 from hub.web.problem import Problem
-from hub.web.session import Looks
+from hub.web.session import LOOK
 from hub.web.value import shown
 
-router = APIRouter(prefix="/api/v1", tags=["campus"])
+router = APIRouter(prefix="/api/v1", tags=["campus"], dependencies=[LOOK])
 Ids = Annotated[list[str] | None, Query(max_length=1000)]
 
 
@@ -59,12 +59,24 @@ def chosen_points(
     return [site.points[number] for number in sorted(wanted)]
 
 
+def chosen(
+    request: Request, device: Ids = None, place: Ids = None, point: Ids = None
+) -> list[Point]:
+    """Return the points that a request names by device, place or point."""
+    if not (device or place or point):
+        raise Problem(422, "Nothing is asked for.", "Name at least one device, place or point.")
+    return chosen_points(parts_of(request).site, place or [], device or [], point or [])
+
+
+Chosen = Annotated[list[Point], Depends(chosen)]
+
+
 def _device(parts: Parts, device: Device) -> dict[str, Json]:
     return written.device(device, parts.health.of(device.id))
 
 
 @router.get("/places")
-async def places(request: Request, viewer: Looks, part: Paged, kind: str | None = None) -> Answer:
+async def places(request: Request, part: Paged, kind: str | None = None) -> Answer:
     """List the places."""
     rows = [p for p in parts_of(request).site.places.values() if kind in (None, p.kind)]
     return part.of(rows, written.place)
@@ -73,7 +85,6 @@ async def places(request: Request, viewer: Looks, part: Paged, kind: str | None 
 @router.get("/devices")
 async def devices(
     request: Request,
-    viewer: Looks,
     part: Paged,
     place: str | None = None,
     kind: str | None = None,
@@ -85,7 +96,7 @@ async def devices(
 
 
 @router.get("/devices/{id_:path}")
-async def device(request: Request, viewer: Looks, id_: str) -> Answer:
+async def device(request: Request, id_: str) -> Answer:
     """Return one device with its points, their last values and its health."""
     parts = parts_of(request)
     found = device_named(parts.site, id_)
@@ -97,7 +108,6 @@ async def device(request: Request, viewer: Looks, id_: str) -> Answer:
 @router.get("/points")
 async def points(
     request: Request,
-    viewer: Looks,
     part: Paged,
     device: Ids = None,
     place: Ids = None,
@@ -109,17 +119,7 @@ async def points(
 
 
 @router.get("/live")
-async def live(  # noqa: PLR0913 - the query's parameters
-    request: Request,
-    viewer: Looks,
-    part: Paged,
-    device: Ids = None,
-    place: Ids = None,
-    point: Ids = None,
-) -> Answer:
+async def live(request: Request, part: Paged, points: Chosen) -> Answer:
     """Return last values with their age; old or unusable ones say so."""
     parts = parts_of(request)
-    if not (device or place or point):
-        raise Problem(422, "Nothing is asked for.", "Name at least one device, place or point.")
-    rows = chosen_points(parts.site, place or [], device or [], point or [])
-    return part.of(rows, lambda one: written.value(shown(parts, one), parts.site.zone))
+    return part.of(points, lambda one: written.value(shown(parts, one), parts.site.zone))

@@ -16,9 +16,9 @@ from hub.web.api.campus import point_named
 from hub.web.api.paging import Answer
 from hub.web.parts import parts_of
 from hub.web.problem import Problem
-from hub.web.session import Commands, Looks
+from hub.web.session import LOOK, Orders
 
-router = APIRouter(prefix="/api/v1", tags=["control"])
+router = APIRouter(prefix="/api/v1", tags=["control"], dependencies=[LOOK])
 
 
 class Wish(BaseModel):
@@ -35,7 +35,7 @@ class Wish(BaseModel):
 @router.post("/commands")
 async def submit(
     request: Request,
-    viewer: Commands,
+    viewer: Orders,
     wish: Wish,
     key: Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=100)],
 ) -> Answer:
@@ -59,7 +59,7 @@ async def submit(
 
 
 @router.get("/commands/{id_}")
-async def command(request: Request, viewer: Looks, id_: str) -> Answer:
+async def command(request: Request, id_: str) -> Answer:
     """Return a command with what became of it."""
     parts = parts_of(request)
     found = await parts.database_worker.run(lambda: table.get(parts.database, id_))

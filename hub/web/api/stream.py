@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from hub.model import Point
-from hub.web.api.campus import chosen_points
+from hub.web.api.campus import Chosen
 from hub.web.parts import Parts, parts_of
 from hub.web.problem import Problem
-from hub.web.session import Looks, token_of
+from hub.web.session import LOOK, token_of
 from hub.web.value import shown
 
-router = APIRouter(prefix="/api/v1", tags=["stream"])
-Ids = Annotated[list[str] | None, Query(max_length=1000)]
+router = APIRouter(prefix="/api/v1", tags=["stream"], dependencies=[LOOK])
 PACE_S = 1.0
 HEARTBEAT_S = 15.0  # also how soon the end of a session ends its streams
 LONGEST_S = 3600.0  # then the browser connects again
@@ -56,14 +54,9 @@ async def events(parts: Parts, points: Sequence[Point], token: str) -> AsyncIter
 
 
 @router.get("/stream", response_class=StreamingResponse)
-async def stream(
-    request: Request, viewer: Looks, device: Ids = None, place: Ids = None, point: Ids = None
-) -> StreamingResponse:
+async def stream(request: Request, points: Chosen) -> StreamingResponse:
     """Follow the values of places, devices and points."""
     parts = parts_of(request)
-    points = chosen_points(parts.site, place or [], device or [], point or [])
-    if not points:
-        raise Problem(422, "Nothing is asked for.", "Name at least one device, place or point.")
     if request.app.state.viewers >= MOST_VIEWERS:
         raise Problem(503, "Too many pages follow live values.", "Close some, or try again later.")
 

@@ -9,9 +9,9 @@ from hub.ports import Twins
 from hub.web.api.paging import Answer, Paged
 from hub.web.parts import parts_of
 from hub.web.problem import Problem
-from hub.web.session import Simulates
+from hub.web.session import SIMULATE
 
-router = APIRouter(prefix="/api/v1", tags=["simulators"])
+router = APIRouter(prefix="/api/v1", tags=["simulators"], dependencies=[SIMULATE])
 
 
 class Fault(BaseModel):
@@ -38,20 +38,20 @@ def _twins(request: Request) -> Twins:
 
 
 @router.get("/simulators")
-async def simulators(request: Request, viewer: Simulates, part: Paged) -> Answer:
+async def simulators(request: Request, part: Paged) -> Answer:
     """List the twins with their faults and parts."""
     return part.of(await _twins(request).overview(), dict)
 
 
 @router.post("/simulators/{device:path}/faults")
-async def start_fault(request: Request, viewer: Simulates, device: str, fault: Fault) -> Answer:
+async def start_fault(request: Request, device: str, fault: Fault) -> Answer:
     """Break a twin."""
     await _twins(request).fault(device, fault.kind)
     return {"device": device, "fault": fault.kind}
 
 
 @router.post("/simulators/{device:path}/repairs")
-async def repair(request: Request, viewer: Simulates, device: str, repair: Repair) -> Answer:
+async def repair(request: Request, device: str, repair: Repair) -> Answer:
     """Replace a part of a twin; the hub learns of it only by telemetry."""
     await _twins(request).repair(device, repair.part)
     return {"device": device, "part": repair.part}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.access import Viewer
@@ -15,9 +15,9 @@ from hub.web.api import written
 from hub.web.api.paging import Answer, Paged
 from hub.web.parts import Parts, parts_of
 from hub.web.problem import Problem
-from hub.web.session import Looks, Works
+from hub.web.session import LOOK, Works
 
-router = APIRouter(prefix="/api/v1", tags=["work"])
+router = APIRouter(prefix="/api/v1", tags=["work"], dependencies=[LOOK])
 Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100)]
 Places = Annotated[list[str] | None, Query(max_length=100)]
 
@@ -45,7 +45,6 @@ def _action(parts: Parts, viewer: Viewer, key: str, content: Mapping[str, Json])
 @router.get("/alarms")
 async def alarms(
     request: Request,
-    viewer: Looks,
     part: Paged,
     state: Annotated[list[AlarmState] | None, Query()] = None,
     place: Places = None,
@@ -81,7 +80,6 @@ async def acknowledge_alarm(request: Request, viewer: Works, id_: str, key: Key 
 @router.get("/tickets")
 async def tickets(
     request: Request,
-    viewer: Looks,
     part: Paged,
     state: Annotated[list[TicketState] | None, Query()] = None,
     place: Places = None,
@@ -112,24 +110,37 @@ def _with_events(parts: Parts, id_: str) -> Answer:
 
 
 @router.get("/tickets/{id_}")
-async def ticket(request: Request, viewer: Looks, id_: str) -> Answer:
+async def ticket(request: Request, id_: str) -> Answer:
     """Return one ticket with its history."""
     parts = parts_of(request)
     return await parts.database_worker.run(lambda: _with_events(parts, id_))
 
 
+ReportKind = Literal["acknowledge", "arrive", "fix", "note"]
+
+
+class Subject(NamedTuple):
+    """What is done to which ticket, and the key that makes it the same thing when sent again."""
+
+    ticket: str
+    kind: ReportKind
+    key: str
+
+
+def _subject(id_: str, kind: ReportKind, key: Key = "") -> Subject:
+    return Subject(id_, kind, key)
+
+
 @router.post("/tickets/{id_}/{kind}")
-async def report(  # noqa: PLR0913 - path, body and header of the request
+async def report(
     request: Request,
     viewer: Works,
-    id_: str,
-    kind: Literal["acknowledge", "arrive", "fix", "note"],
+    subject: Annotated[Subject, Depends(_subject)],
     said: Report = NO_REPORT,
-    key: Key = "",
 ) -> Answer:
     """Acknowledge, arrive, report a fix, or add a note; return the ticket afterwards."""
-    parts = parts_of(request)
+    parts, id_ = parts_of(request), subject.ticket
     await parts.database_worker.run(lambda: _found(parts, id_))
-    content = {"kind": kind, "ticket": id_, "note": said.note, "part": said.part}
-    await parts.act(_action(parts, viewer, key, content))
+    content = {"kind": subject.kind, "ticket": id_, "note": said.note, "part": said.part}
+    await parts.act(_action(parts, viewer, subject.key, content))
     return await parts.database_worker.run(lambda: _with_events(parts, id_))

@@ -17,14 +17,13 @@ from hub.web import promise
 from hub.web.pages.frame import Frame
 from hub.web.parts import Parts
 from hub.web.session import Looks
-from hub.web.use import HourlyUse
+from hub.web.use import UNREAD, HourlyUse
 from hub.web.value import Shown, point_named, shown
 
 router = APIRouter(include_in_schema=False)
 MOST_WEAK = 20
 TANK = ("tank_temperature", "tank_top")
 POWER = ("power", "total_power")
-NOTHING = HourlyUse(0, (), None, 0.0)
 STATE_ORDER = {"offline": 0, "degraded": 1, "never_seen": 2}
 
 
@@ -84,7 +83,7 @@ def _rows(
                 building,
                 _main_power(parts, building, devices),
                 _coldest(parts, devices),
-                uses.get(building.id, NOTHING),
+                uses.get(building.id, UNREAD),
                 len(devices),
                 sum(states.get(device.id) in {"online", "degraded"} for device in devices),
                 tickets.get(building.id, 0),

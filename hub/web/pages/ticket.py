@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, Field
 
 from hub.database import records
 from hub.model import Ticket, TicketEvent, TicketState
@@ -23,7 +24,7 @@ from hub.web.session import Looks, Works
 router = APIRouter(include_in_schema=False)
 PAGE = 50
 ReportKind = Literal["acknowledge", "arrive", "fix", "note"]
-CLOCK_OF_TARGET = {"response": "respond"}
+CLOCK_OF_TARGET: Mapping[str, str] = {"response": "respond"}
 MOODS = {"breach": "bad", "unproven": "bad", "raised_again": "bad", "closed": "good"}
 
 
@@ -43,7 +44,7 @@ def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
     detail = event.detail
     words = page.code("event", event.kind)
     if target := detail.get("target"):
-        words += ": " + page.t("clock-" + CLOCK_OF_TARGET.get(target, target))
+        words += ": " + page.code("clock", CLOCK_OF_TARGET.get(target, target))
     lines = []
     if (value := detail.get("value")) is not None:
         lines.append(evidence.value_words(page, ticket, value))
@@ -121,26 +122,32 @@ def action_id(*told: str) -> str:
     return hashlib.sha256("\x00".join(told).encode()).hexdigest()[:32]
 
 
+class ReportForm(BaseModel):
+    """The fields of a report; ``seen`` counts the events that the page showed."""
+
+    seen: int = Field(ge=0)
+    note: str = Field("", max_length=2000)
+    part: str = Field("", max_length=100)
+
+
 @router.post("/tickets/{id_}/{kind}")
-async def report(  # noqa: PLR0913 - the fields of the form
+async def report(
     request: Request,
     id_: str,
     kind: ReportKind,
     viewer: Works,
-    seen: Annotated[int, Form(ge=0)],
-    note: Annotated[str, Form(max_length=2000)] = "",
-    part: Annotated[str, Form(max_length=100)] = "",
+    said: Annotated[ReportForm, Form()],
 ) -> Response:
     """Take a person's report and show the ticket again."""
     page = Frame.of(request, viewer)
     action = {
-        "id": action_id(id_, kind, str(seen), viewer.name, note, part),
+        "id": action_id(id_, kind, str(said.seen), viewer.name, said.note, said.part),
         "kind": kind,
         "ticket": id_,
         "actor": viewer.name,
         "at_ms": page.now_ms,
-        "note": note.strip(),
-        "part": part or None,
+        "note": said.note.strip(),
+        "part": said.part or None,
     }
     try:
         await page.parts.act(action)

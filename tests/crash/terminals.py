@@ -1,0 +1,83 @@
+"""Shower terminals that publish at a steady rate and know for each message what it said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.crash.broker_stub import BrokerStub, Letter
+from tests.whole.site import terminal, write_site
+
+COUNT = 50
+READINGS_PER_S = 2000
+POINTS = (
+    "state",
+    "flow",
+    "outlet_temperature",
+    "session_litres",
+    "total_litres",
+    "valve",
+    "faults",
+    "battery",
+)
+TURN_S = 0.02
+TOO_HOT = 55.0
+
+Reading = tuple[str, int, float]
+
+
+class Terminals:
+    """Publish in turn, 2,000 readings a second altogether; some deliver water that is too hot."""
+
+    def __init__(self, broker: BrokerStub) -> None:
+        self.ids = [f"dorm-07/shower-1-{n:02}" for n in range(1, COUNT + 1)]
+        self.hot: set[str] = set()
+        self.published = 0
+        self._broker = broker
+
+    def write_site(self, folder: Path) -> Path:
+        devices = [terminal(id_) for id_ in self.ids]
+        return write_site(folder, devices, mqtt={"url": self._broker.url})
+
+    def points(self) -> list[str]:
+        return [f"{id_}/{name}" for id_ in self.ids for name in POINTS]
+
+    async def speak(self) -> None:
+        """Publish until cancelled, whether anybody listens or not."""
+        began_s = time.monotonic()
+        while True:
+            due = int((time.monotonic() - began_s) * READINGS_PER_S / len(POINTS))
+            while self.published < due:
+                self._say(self.published)
+            await asyncio.sleep(TURN_S)
+
+    def _say(self, n: int) -> None:
+        """Publish the message of this number; no two messages hold the same readings."""
+        id_ = self.ids[n % COUNT]
+        turn = n // COUNT
+        heat = TOO_HOT if id_ in self.hot else 38.0
+        # Fractions of two survive every way of writing them down.
+        values = {
+            "state": 2,
+            "flow": turn % 64 / 8,
+            "outlet_temperature": heat + turn % 32 / 16,
+            "session_litres": turn % 256 / 4,
+            "total_litres": turn / 4,
+            "valve": True,
+            "faults": turn % 4,
+            "battery": turn % 101,
+        }
+        content = {"at": time.time_ns() // 1_000_000, "seq": turn, "values": values}
+        self.published += 1
+        self._broker.publish(f"campus/{id_}/telemetry", json.dumps(content).encode())
+
+
+def readings(letter: Letter) -> Iterator[Reading]:
+    """Yield (point, at, value) of a message."""
+    device = letter.topic.removeprefix("campus/").removesuffix("/telemetry")
+    content = json.loads(letter.payload)
+    for name, value in content["values"].items():
+        yield f"{device}/{name}", content["at"], float(value)
