@@ -35,10 +35,18 @@ from hub.health import Health
 from hub.intake import Intake
 from hub.journal import Journal, open_connection
 from hub.live import Live
-from hub.model import Effect, Entry, EntryKind
+from hub.model import Effect, Entry, EntryKind, Notification
 from hub.notify.pipeline import LogNotifier, Pipeline
 from hub.poller import Poller
-from hub.ports import Clock, Messages, RegisterBus, StartError, TimeSeriesStore, Twins
+from hub.ports import (
+    Clock,
+    Messages,
+    RegisterBus,
+    StartError,
+    StoreError,
+    TimeSeriesStore,
+    Twins,
+)
 from hub.recorder import Recorder
 from hub.schedule import Schedule
 from hub.settings import Settings, build_site
@@ -51,6 +59,7 @@ from hub.web.server import Server
 log = logging.getLogger(__name__)
 PRUNE_S = 3600.0
 GATHER_S = 1.0
+BRING_DOWN_S = 10.0
 VIRTUAL_GATHER_S = 300.0  # an append costs a millisecond of real time, a virtual second nothing
 CLOSE_AT = "00:20"  # late readings of the day have come by then
 REPORT_AT = "06:00"
@@ -163,7 +172,16 @@ class _Start:
         live = Live(max(kept.site.points, default=0))
         live.restore(kept.store.last())
         core = Core(kept.site, self.settings.packs, self.settings.promise)
-        engine = Engine(core, kept.journal, kept.database, self.clock, self.outside.heard)
+        pipeline = Pipeline(kept.database, LogNotifier(), self.clock)
+        self._run("notify", pipeline.run())
+
+        def heard(effect: Effect) -> None:
+            if isinstance(effect, Notification):
+                pipeline.wake()
+            if self.outside.heard is not None:
+                self.outside.heard(effect)
+
+        engine = Engine(core, kept.journal, kept.database, self.clock, heard)
         recorder = self._recorder(kept)
         intake = Intake(kept.journal, live, self.clock, [engine.hear, recorder.wake])
         self._run("engine", engine.run(intake.enter))
@@ -176,8 +194,9 @@ class _Start:
             intake.enter,
             self._letters(kept.database),
         )
+        self._run("health", health.run())
         consumption = Consumption(kept.site, kept.store)
-        self._alongside(kept, consumption)
+        self._alongside(kept, consumption, engine)
         writes: dict[str | None, Write] = {}
         messages = await self._publishing(kept.site, intake, health, writes)
         pollers = self._polling(kept.site, intake, health, writes)
@@ -209,6 +228,8 @@ class _Start:
         journal = self._open_journal()
         store = self._open_store(site)
         self.stack.callback(store.close)
+        # A journal that was lost or restored goes on above what its consumers have passed.
+        journal.begin_after(max(store.applied(), effects.applied(database)))
         return Kept(database=database, journal=journal, store=store, site=site)
 
     def _database_place(self) -> str:
@@ -217,8 +238,12 @@ class _Start:
         return MEMORY if self.outside.memory else str(self.settings.database_file)
 
     def _open_journal(self) -> Journal:
-        where = MEMORY if self.outside.memory else self.settings.journal_file
-        journal = Journal(open_connection(where))
+        if self.outside.memory:
+            journal = Journal(open_connection(MEMORY))
+        else:
+            # A second connection for who catches up: reading never holds up an append.
+            file = self.settings.journal_file
+            journal = Journal(open_connection(file), open_connection(file))
         self.stack.callback(journal.close)
         return journal
 
@@ -233,14 +258,14 @@ class _Start:
         return open_store(spec.kind, path, threads=1 if self.clock.virtual else None)
 
     def _recorder(self, kept: Kept) -> Recorder:
-        # A connection of its own: the store's reading never holds up the journal's writing.
-        journal = kept.journal if self.outside.memory else self._open_journal()
         gather_s = VIRTUAL_GATHER_S if self.clock.virtual else GATHER_S
-        recorder = Recorder(journal, kept.store, self.clock, gather_s)
+        recorder = Recorder(kept.journal, kept.store, self.clock, gather_s)
 
         async def bring_down() -> None:
-            with contextlib.suppress(Exception):  # what is left waits in the journal
-                await recorder.flush()
+            # What a slow or lost store does not take in time waits in the journal.
+            with contextlib.suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(BRING_DOWN_S):
+                    await recorder.flush()
             recorder.close()
 
         self.stack.push_async_callback(bring_down)
@@ -270,10 +295,8 @@ class _Start:
 
         return keep
 
-    def _alongside(self, kept: Kept, consumption: Consumption) -> None:
-        """Start what works beside the path: notifications, daily work, pruning."""
-        pipeline = Pipeline(kept.database, LogNotifier(), self.clock)
-        self._run("notify", pipeline.run())
+    def _alongside(self, kept: Kept, consumption: Consumption, engine: Engine) -> None:
+        """Start what works beside the path: daily work and pruning."""
         daily = Daily(kept.site, consumption, kept.database, self._reports(), self.clock)
         schedule = Schedule(
             kept.site.zone,
@@ -284,20 +307,19 @@ class _Start:
         schedule.daily("close", CLOSE_AT, daily.close)
         schedule.daily("report", REPORT_AT, daily.report)
         self._run("schedule", schedule.run())
-        self._run("pruning", self._prune(kept))
+        self._run("pruning", self._prune(kept, engine))
 
     def _reports(self) -> Path | None:
         return None if self.outside.memory else self.settings.data / "reports"
 
-    async def _prune(self, kept: Kept) -> None:
+    async def _prune(self, kept: Kept, engine: Engine) -> None:
         """Let go of what every consumer has passed and the site no longer wants kept."""
         keep_ms = int(self.settings.journal.keep.total_seconds() * 1000)
         worker = self.clock.worker("pruning")
         self.stack.callback(worker.close)
 
         def prune() -> None:
-            snapshot = effects.snapshot(kept.database)
-            passed = min(kept.store.applied(), snapshot[0] if snapshot else 0)
+            passed = min(kept.store.applied(), engine.passed_seq)
             kept.journal.prune(self.clock.now_ms() - keep_ms, passed)
 
         while True:
@@ -322,12 +344,14 @@ class _Start:
         spec = self.settings.mqtt
         if spec is None:
             raise StartError("campus.yaml has no mqtt section, but devices that publish")
+        url = spec.address
         if spec.embedded:
             broker = registry.embedded_broker(spec.port)
             broker.start()
             self.stack.callback(broker.stop)
+            url = broker.url
         return registry.open_messages(
-            spec.address,
+            url,
             f"campus-hub-{site.id}",
             devices,
             self.clock,

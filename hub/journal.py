@@ -87,12 +87,19 @@ def unpack(kind: EntryKind, at_ms: int, body: bytes) -> Entry:
 class Journal:
     """Entries in their order under a sequence that only grows; safe to use from any thread.
 
+    One object for all who write and read a file: it alone gives the sequences. With ``reader``, a
+    second connection to the same file, consumers that catch up never hold up an append.
+
     ``damaged`` holds the entries met whose check sum did not hold; they are skipped, never guessed.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, reader: sqlite3.Connection | None = None
+    ) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self._reader = reader or connection
+        self._reading = threading.Lock() if reader else self._lock
         self._last = int(
             connection.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()[0]
         )
@@ -133,9 +140,9 @@ class Journal:
     def _rows(self, after: int, limit: int) -> list[Row]:
         rows: list[Row] = []
         size = 0
-        with self._lock:
+        with self._reading:
             try:
-                cursor = self._connection.execute(
+                cursor = self._reader.execute(
                     "SELECT seq, kind, at_ms, crc, body FROM journal WHERE seq > ?"
                     " ORDER BY seq LIMIT ?",
                     (after, limit),
@@ -176,8 +183,8 @@ class Journal:
 
     def configuration(self, seq: int) -> Mapping[str, Json] | None:
         """Return the configuration in force at a sequence, if the journal still has it."""
-        with self._lock:
-            row = self._connection.execute(
+        with self._reading:
+            row = self._reader.execute(
                 "SELECT seq, kind, at_ms, crc, body FROM journal WHERE kind = 6 AND seq <= ?"
                 " ORDER BY seq DESC LIMIT 1",
                 (seq,),
@@ -217,3 +224,5 @@ class Journal:
         """Let go of the file."""
         with self._lock:
             self._connection.close()
+        with self._reading:
+            self._reader.close()

@@ -84,7 +84,7 @@ class _Teller:
         """Sign in with the one-time password and choose another."""
         await self._http.post("/login", data={"name": "admin", "password": password})
         new = self._clock.token("selftest")
-        form = {"old": password, "new": new, "again": new}
+        form = {"old": password, "password": new, "again": new}
         token = await self._form_token("/password")
         await self._http.post("/password", data=form | {"csrf": token})
         self._http.headers["X-CSRF-Token"] = await self._form_token("/")
@@ -107,7 +107,7 @@ class _Teller:
         self.say(kind)
 
     async def _tickets(self) -> list[dict[str, Json]]:
-        answer = await self._http.get("/api/v1/tickets", params={"state": "all"})
+        answer = await self._http.get("/api/v1/tickets")
         if answer.is_error:
             raise StoryError(f"GET tickets: {answer.status_code} {answer.text}")
         items: list[dict[str, Json]] = answer.json()["items"]
@@ -130,7 +130,11 @@ class _Teller:
         end_s = self._clock.monotonic() + PATIENCE_S
         while self._clock.monotonic() < end_s:
             answer = await self._http.get("/api/v1/live", params={"device": BOILER})
-            found = [one for one in answer.json()["items"] if one["name"] == "tank_temperature"]
+            found = [
+                one
+                for one in answer.json()["items"]
+                if one["point"] == f"{BOILER}/tank_temperature"
+            ]
             if found and (found[0]["value"] or 0) > WARM_DEGC:
                 self.say(f"the tank is at {found[0]['value']:.1f} degC again")
                 return

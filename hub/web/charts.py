@@ -90,8 +90,9 @@ def gaps(values: Sequence[Value]) -> list[tuple[int, int]]:
 
 def bars(chart: Chart) -> Markup:
     """Draw one bar per step, from zero."""
-    most = max((v for v in chart.values if v is not None), default=0.0)
-    scale = _Scale(ticks(min(0.0, _least(chart)), most or 1.0))
+    known = [v for v in chart.values if v is not None]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    scale = _Scale(ticks(low, high if high > low else 1.0))
     width = 100 / max(len(chart.values), 1)
     parts = []
     for i, value in enumerate(chart.values):
@@ -137,10 +138,6 @@ class _Scale:
     def y(self, value: float) -> float:
         """Return the height of a value, counted from the top."""
         return TOP + PLOT * (self._high - value) / (self._high - self._low)
-
-
-def _least(chart: Chart) -> float:
-    return min((v for v in chart.values if v is not None), default=0.0)
 
 
 def _runs(values: Sequence[Value]) -> list[tuple[int, int]]:
@@ -253,7 +250,7 @@ def _mark(chart: Chart) -> str:
 def spark(values: Sequence[Value], title: str) -> Markup:
     """Draw a small curve without axes for a row of a table; gaps stay open."""
     known = [v for v in values if v is not None]
-    low, high = (min(0.0, *known), max(known)) if known else (0.0, 1.0)
+    low, high = (min([0.0, *known]), max([0.0, *known]))
     reach = (high - low) or 1.0
     heights = [None if v is None else 28 - 26 * (v - low) / reach for v in values]
     return Markup(  # noqa: S704 - the title went through escape

@@ -108,9 +108,7 @@ async def of_ticket(page: Frame, ticket: Ticket) -> Evidence:
 async def _values(parts: Parts, number: int, span: tuple[int, int, int]) -> Sequence[float | None]:
     """Read a curve; a store that fails hides the curve, never the ticket."""
     try:
-        found = await parts.store_worker.run(
-            lambda: parts.store.series([number], *span, ["mean"])
-        )
+        found = await parts.store_worker.run(lambda: parts.store.series([number], *span, ["mean"]))
     except StoreError as error:
         log.warning("evidence not shown: %s", error)
         return ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hub.energy.consumption import Row, Use
 from hub.ports import StoreError
@@ -14,6 +16,7 @@ from hub.web.parts import Parts
 log = logging.getLogger(__name__)
 HOURS = 24
 KEEP_S = 60.0
+PATIENCE_S = 1.5
 LEAST_MEASURED = 0.5  # of an hour, else its energy is an estimate
 KEEP_TIMES_COST = 20  # a page never takes more than a twentieth of the store's time
 
@@ -47,30 +50,54 @@ UNREAD = HourlyUse(0, (), None, 0.0)
 NO_USE = DayUse(UNREAD, UNREAD, {})
 
 
+class _Kept(NamedTuple):
+    """An answer, until when (in the clock's seconds) it is fair, and its hour."""
+
+    until: float
+    hour_ms: int
+    use: DayUse
+
+
 class DailyUses:
-    """Reads the last 24 hours of places and keeps each answer for as long as it is fair."""
+    """Reads the last 24 hours of places; a page never waits long for a large campus."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._kept: dict[str, tuple[float, int, DayUse]] = {}
+        self._kept: dict[str, _Kept] = {}
+        self._reading: dict[str, asyncio.Task[DayUse]] = {}
 
     async def of(self, place: str) -> DayUse:
-        """Return the use of a place (or the whole site, by its id) up to now."""
+        """Return the use of a place (or the whole site, by its id) up to now.
+
+        What takes longer than a person waits goes on behind; until then the last answer counts.
+        """
         clock = self._parts.clock
         hour_ms = form.hour_start_ms(clock.now_ms(), self._parts.site.zone)
         kept = self._kept.get(place)
-        if kept and clock.monotonic() < kept[0] and kept[1] == hour_ms:
-            return kept[2]
+        if kept and clock.monotonic() < kept.until and kept.hour_ms == hour_ms:
+            return kept.use
+        if place not in self._reading:
+            self._reading[place] = asyncio.create_task(self._refresh(place, hour_ms))
+        reading = self._reading[place]
+        await asyncio.wait({reading}, timeout=PATIENCE_S)
+        if reading.done():
+            return reading.result()
+        return kept.use if kept else NO_USE
+
+    async def _refresh(self, place: str, hour_ms: int) -> DayUse:
+        clock = self._parts.clock
         began = clock.monotonic()
         try:
-            answer = await self._read(place, hour_ms)
+            use = await self._read(place, hour_ms)
         except StoreError as error:  # tickets and live values need no store
             log.warning("use not shown: %s: %s", place, error)
             return NO_USE
+        finally:
+            self._reading.pop(place, None)
         cost_s = clock.monotonic() - began
-        keep_s = max(KEEP_S, KEEP_TIMES_COST * cost_s)
-        self._kept[place] = (clock.monotonic() + keep_s, hour_ms, answer)
-        return answer
+        until = clock.monotonic() + max(KEEP_S, KEEP_TIMES_COST * cost_s)
+        self._kept[place] = _Kept(until, hour_ms, use)
+        return use
 
     async def _read(self, place: str, hour_ms: int) -> DayUse:
         end_ms = hour_ms + form.HOUR_MS

@@ -13,8 +13,8 @@ from hub.model import Batch
 class HastyIntake(Intake):
     """Calls what has come durable, which it is not."""
 
-    def put(self, batch: Batch, durable: Durable | None = None) -> None:
-        super().put(batch)
+    def put(self, batch: Batch, durable: Durable | None = None, *how_many: int) -> None:
+        super().put(batch, None, *how_many)
         if durable is not None:
             durable()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.crash.broker_stub import BrokerStub, Letter
 from tests.whole.site import terminal, write_site
 
-COUNT = 50
+DEVICES = tuple(f"dorm-07/shower-1-{n:02}" for n in range(1, 51))
 READINGS_PER_S = 2000
 POINTS = (
     "state",
@@ -33,17 +33,13 @@ class Terminals:
     """Publish in turn, 2,000 readings a second altogether; some deliver water that is too hot."""
 
     def __init__(self, broker: BrokerStub) -> None:
-        self.ids = [f"dorm-07/shower-1-{n:02}" for n in range(1, COUNT + 1)]
         self.hot: set[str] = set()
         self.published = 0
         self._broker = broker
 
     def write_site(self, folder: Path) -> Path:
-        devices = [terminal(id_) for id_ in self.ids]
+        devices = [terminal(id_) for id_ in DEVICES]
         return write_site(folder, devices, mqtt={"url": self._broker.url})
-
-    def points(self) -> list[str]:
-        return [f"{id_}/{name}" for id_ in self.ids for name in POINTS]
 
     async def speak(self) -> None:
         """Publish until cancelled, whether anybody listens or not."""
@@ -56,8 +52,8 @@ class Terminals:
 
     def _say(self, n: int) -> None:
         """Publish the message of this number; no two messages hold the same readings."""
-        id_ = self.ids[n % COUNT]
-        turn = n // COUNT
+        turn, nth = divmod(n, len(DEVICES))
+        id_ = DEVICES[nth]
         heat = TOO_HOT if id_ in self.hot else 38.0
         # Fractions of two survive every way of writing them down.
         values = {

@@ -21,8 +21,15 @@ FOLDER = Path(__file__).parents[2] / "config" / "profiles"
 START_MS = 1_795_219_200_000
 
 
-@pytest.mark.parametrize("id_", ["reference-room-meter", "reference-boiler", "eastron-sdm630"])
-def test_the_driver_reads_what_the_twin_shows(id_) -> None:
+@pytest.mark.parametrize(
+    ("id_", "place"),
+    [
+        ("reference-room-meter", "dorm-01/1/101"),
+        ("reference-boiler", "dorm-01/plant"),
+        ("eastron-sdm630", "dorm-01"),
+    ],
+)
+def test_the_driver_reads_what_the_twin_shows(id_, place) -> None:
     profile = TypeAdapter(Profile).validate_python(
         yaml.safe_load((FOLDER / f"{id_}.yaml").read_text("utf-8"))
     )
@@ -30,9 +37,7 @@ def test_the_driver_reads_what_the_twin_shows(id_) -> None:
         Point(n, f"dorm-01/x/{name}", "dorm-01/x", name, spec.unit, spec.kind, Text(name, name))
         for n, (name, spec) in enumerate(profile.points.items())
     )
-    device = Device(
-        "dorm-01/x", id_, profile.kind, "dorm-01", timedelta(minutes=1), "gw", 1, points
-    )
+    device = Device("dorm-01/x", id_, profile.kind, place, timedelta(minutes=1), "gw", 1, points)
 
     async def story(clock: VirtualClock) -> None:
         fleet = Fleet([device], {id_: profile}, clock)

@@ -225,3 +225,18 @@ def test_the_day_in_a_ticket_id_is_that_of_the_site() -> None:
     zone = ZoneInfo("Asia/Shanghai")
     assert ticket_id("a", midnight - 1, zone, ()).startswith("20261121-")
     assert ticket_id("a", midnight, zone, ()).startswith("20261122-")
+
+
+def test_a_fault_heard_late_is_reported_when_it_is_heard() -> None:
+    """Nobody could respond to what lay in a queue: the clocks begin when the hub knows."""
+    one = core(HOT)
+    effects = play(one, [started(), tick(20), reading(5, 71)])
+    assert alarm_in(effects).raised_ms == START + 5 * MINUTE
+    assert ticket_in(effects).opened_ms == START + 20 * MINUTE
+
+
+def test_a_ticket_closes_when_the_hub_learns_of_the_proof() -> None:
+    one, ticket = with_ticket(COLD | {"off_delay": "PT0S"})
+    late = [reading(minute, 55) for minute in range(32, 43)]
+    effects = play(one, [action(31, "fix", ticket), tick(60), *late])
+    assert ticket_in(effects).closed_ms == START + 60 * MINUTE

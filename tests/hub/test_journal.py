@@ -268,6 +268,20 @@ def expect_every_reading(journal: Journal) -> None:
     assert not journal.damaged
 
 
+def test_with_a_connection_to_read_by_an_append_and_a_reader_never_wait_for_each_other(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(open_connection(path), open_connection(path))
+    journal.append([readings(1), tick(2)])
+    with journal._lock, ThreadPoolExecutor(1) as pool:  # an append stands still
+        assert [seq for seq, _ in pool.submit(journal.read, 0).result(5)] == [1, 2]
+    with journal._reading, ThreadPoolExecutor(1) as pool:  # a reader stands still
+        assert pool.submit(journal.append, [tick(3)]).result(5) == 3
+    assert [seq for seq, _ in journal.read(2)] == [3]
+    journal.close()
+
+
 def test_threads_share_a_journal(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     with ThreadPoolExecutor(4) as pool:

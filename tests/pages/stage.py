@@ -141,10 +141,9 @@ class Stage:
     def read(self, devices: Sequence[Device], at_ms: int) -> None:
         """Read devices at an instant, as the poller would."""
         self.clock.instant_ms, standing = at_ms, self.clock.instant_ms
-        self.fleet.advance(at_ms)
         numbers_, values = [], []
         for device in devices:
-            twin = self.fleet.twin(device.id)
+            twin = self.fleet.twin_at(device.id, at_ms)
             if twin.silent:
                 self.health.failed(device.id, at_ms, "no answer")
                 continue
@@ -176,7 +175,7 @@ class Stage:
             in_gap = gap[0] <= at_ms < gap[1]
             self.read([d for d in everything if not (in_gap and d.id.startswith("dorm-08"))], at_ms)
             await self._work(at_ms, "small")
-        for at_ms in range(now_ms - 3 * HOUR_MS, now_ms + 1, BOILER_STEP_MS):
+        for at_ms in range(now_ms - min(hours, 3) * HOUR_MS, now_ms + 1, BOILER_STEP_MS):
             await self._play(script, at_ms)
             whole = at_ms % MINUTE_MS == 0
             self.read([d for d in everything if whole or d.kind == "boiler"], at_ms)

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 
 from hub import access
 from hub.database import users
-from hub.web import build
+from hub.web import Parts, build
 from tests.pages.stage import PASSWORD, Stage
 
 HOME = "http://hub"
@@ -33,12 +33,16 @@ class Person(httpx.AsyncClient):
         return await self.post(path, data={"csrf": self.csrf, **fields})
 
     async def send_json(self, path: str, content: object = None, **headers: str):
-        headers = {"X-CSRF-Token": self.csrf, **{k.replace("_", "-"): v for k, v in headers.items()}}
+        headers = {
+            "X-CSRF-Token": self.csrf,
+            **{k.replace("_", "-"): v for k, v in headers.items()},
+        }
         return await self.post(path, json={} if content is None else content, headers=headers)
 
 
-def browser(stage: Stage) -> Person:
-    transport = httpx.ASGITransport(build(stage.parts), raise_app_exceptions=False)
+def browser(stage: Stage | Parts) -> Person:
+    parts = stage.parts if isinstance(stage, Stage) else stage
+    transport = httpx.ASGITransport(build(parts), raise_app_exceptions=False)
     return Person(transport=transport, base_url=HOME)
 
 
@@ -49,9 +53,9 @@ def stage() -> Stage:
 
 @pytest.fixture
 async def played() -> Stage:
-    """Return a stage with three hours behind it."""
+    """Return a stage with two hours behind it."""
     stage = Stage()
-    await stage.play_day(hours=3)
+    await stage.play_day(hours=2)
     return stage
 
 

@@ -27,10 +27,12 @@ CHART = Chart(
 numbers = st.one_of(st.none(), st.floats(-1e6, 1e6))
 
 
+def parsed(svg: str) -> ET.Element:
+    return ET.fromstring(svg)  # noqa: S314 - our own drawing
+
+
 def drawn(svg: str, tag: str, kind: str) -> list[ET.Element]:
-    return [
-        e for e in ET.fromstring(svg).iter() if e.tag == tag and kind in e.get("class", "").split()
-    ]
+    return [e for e in parsed(svg).iter() if e.tag == tag and kind in e.get("class", "").split()]
 
 
 def test_a_missing_hour_is_a_gap_and_not_a_bar_of_zero():
@@ -59,7 +61,7 @@ def test_the_axis_has_hours_of_the_site_and_round_numbers():
     svg = charts.line(replace(CHART, values=[20.0, 55.0] * 12))
     words = [e.text for e in drawn(svg, "text", "hour")]
     assert words[:4] == ["00:00", "03:00", "06:00", "09:00"]
-    assert [e.text for e in drawn(svg, "text", "mark")] == ["0", "20", "40", "60"]
+    assert [e.text for e in drawn(svg, "text", "mark")] == ["10", "20", "30", "40", "50", "60"]
     assert [e.text for e in drawn(svg, "text", "unit")] == ["kWh"]
 
 
@@ -77,7 +79,7 @@ def test_a_limit_and_the_instant_of_the_ticket_are_drawn():
 def test_any_values_give_a_well_formed_drawing_inside_its_frame(values, limit):
     for draw in (charts.bars, charts.line):
         svg = draw(replace(CHART, values=values, limit=limit))
-        for shape in ET.fromstring(svg).iter("rect"):
+        for shape in parsed(svg).iter("rect"):
             assert float(shape.get("y")) >= 25.9
             assert float(shape.get("y")) + float(shape.get("height")) <= 208
         assert "nan" not in svg.lower()
@@ -87,7 +89,7 @@ def test_any_values_give_a_well_formed_drawing_inside_its_frame(values, limit):
 @given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e9))
 def test_ticks_cover_the_values_with_few_round_steps(low, length):
     marks = charts.ticks(low, low + length)
-    assert marks[0] <= low
+    assert marks[0] <= low + 1e-6 * (abs(low) + length)
     assert marks[-1] >= low + length - 1e-6 * abs(low + length)
     assert 2 <= len(marks) <= 8
 
@@ -96,7 +98,7 @@ def test_words_of_the_site_cannot_break_out_of_the_drawing():
     hostile = '"><script>alert(1)</script>'
     svg = charts.line(replace(CHART, title=hostile, unit=hostile, gap_word=hostile))
     assert "<script" not in svg
-    ET.fromstring(svg)
+    parsed(svg)
 
 
 def test_no_inline_style_is_used():
@@ -120,7 +122,13 @@ def test_spans_are_told_in_their_two_largest_parts(length_ms, zh, en):
 
 @pytest.mark.parametrize(
     ("value", "places", "text"),
-    [(-0.04, 1, "0.0"), (-3.0, 0, "-3"), (float("nan"), 1, "-"), (None, 1, "-"), (1e6, 0, "1,000,000")],
+    [
+        (-0.04, 1, "0.0"),
+        (-3.0, 0, "-3"),
+        (float("nan"), 1, "-"),
+        (None, 1, "-"),
+        (1e6, 0, "1,000,000"),
+    ],
 )
 def test_numbers_never_show_a_negative_zero_or_nan(value, places, text):
     assert form.number(value, places) == text
@@ -128,7 +136,7 @@ def test_numbers_never_show_a_negative_zero_or_nan(value, places, text):
 
 def test_days_begin_at_midnight_of_the_site_even_when_clocks_change():
     zone = ZoneInfo("Europe/Berlin")
-    noon = 1_793_012_400_000  # 2026-10-25, a day of 25 hours
+    noon = 1_792_924_200_000  # 2026-10-25, a day of 25 hours
     start = form.day_start_ms(noon, zone)
     assert form.iso(start, zone) == "2026-10-25T00:00:00.000+02:00"
     assert form.day_start_ms(start + 24 * form.HOUR_MS + 1, zone) == start

@@ -90,7 +90,13 @@ def test_tickets_stand_in_the_order_of_their_running_clocks():
 
 @pytest.mark.parametrize(
     ("after_ms", "mood"),
-    [(0, "running"), (3.7 * MIN, "running"), (3.8 * MIN, "soon"), (5 * MIN, "soon"), (5 * MIN + 1, "late")],
+    [
+        (0, "running"),
+        (3.7 * MIN, "running"),
+        (3.8 * MIN, "soon"),
+        (5 * MIN, "soon"),
+        (5 * MIN + 1, "late"),
+    ],
 )
 def test_a_clock_presses_in_its_last_quarter(after_ms, mood):
     assert promise.mood(TICKET, OPENED + round(after_ms)) == mood

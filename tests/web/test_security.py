@@ -191,9 +191,7 @@ async def test_guessing_is_slowed_down(stage, visitor):
 @pytest.mark.parametrize("wish", ["https://evil.example", "//evil.example", "/\\evil", "evil"])
 async def test_signing_in_leads_nowhere_outside(stage, sign_in, visitor, wish):
     await sign_in(stage, "crew", "li")
-    answer = await visitor.post(
-        "/login", data={"name": "li", "password": PASSWORD, "next": wish}
-    )
+    answer = await visitor.post("/login", data={"name": "li", "password": PASSWORD, "next": wish})
     assert answer.headers["location"] == "/"
 
 
@@ -209,7 +207,7 @@ async def test_signing_out_ends_the_session(stage, sign_in):
 async def test_hostile_words_stay_words(played, sign_in):
     person = await sign_in(played)
     tickets = (await person.get("/api/v1/tickets?state=opened")).json()["items"]
-    hostile = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>{{7*7}}'
+    hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
     answer = await person.send_form(f"/tickets/{tickets[0]['id']}/note", seen="1", note=hostile)
     assert answer.status_code == 303
     page = await person.get(f"/tickets/{tickets[0]['id']}")

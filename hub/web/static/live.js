@@ -93,6 +93,8 @@ if (words.stream) {
   setInterval(() => { if (Date.now() - heard > 40000) body.classList.add("lost"); }, 5000);
 }
 
+window.addEventListener("offline", () => body.classList.add("lost"));
+
 // A form that was sent is not sent again by a second press.
 document.addEventListener("submit", (event) => {
   const button = event.target.querySelector("button:not([name])");
