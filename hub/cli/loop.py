@@ -22,17 +22,29 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 def run(job: Coroutine[Any, Any, T]) -> T:
-    """Run ``job`` to its end."""
+    """Run ``job`` to its end; SIGTERM interrupts it as Ctrl-C does, so that it cleans up."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(job)
 
 
-async def until_signal(*others: Callable[[], Awaitable[Any]]) -> None:
-    """Wait for SIGINT or SIGTERM, or until one of ``others`` returns or raises."""
+def signalled() -> asyncio.Event:
+    """Return what SIGINT and SIGTERM set from now on, instead of interrupting."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
+    return told
+
+
+async def until_signal(
+    *others: Callable[[], Awaitable[Any]], told: asyncio.Event | None = None
+) -> None:
+    """Wait for SIGINT or SIGTERM, or until one of ``others`` returns or raises.
+
+    ``told`` is what :func:`signalled` returned, where a signal may have come before this wait.
+    """
+    told = told or signalled()
     tasks = [asyncio.ensure_future(other()) for other in (told.wait, *others)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

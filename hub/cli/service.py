@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from hub.app import Outside, running
-from hub.cli.loop import run, until_signal
+from hub.cli.loop import run, signalled, until_signal
 from hub.cli.sites import add_config
 from hub.clock import RealClock
 from hub.settings import Settings, load
@@ -27,9 +27,10 @@ def carry_out(arguments: argparse.Namespace) -> int:
 
 async def serve(settings: Settings, outside: Outside) -> None:
     """Run a hub, say where it is, and stop it in order at a signal."""
+    told = signalled()  # a stop during the start is one in order too
     async with running(settings, RealClock(), outside) as hub:
         announce(hub.address, hub.one_time_password)
-        await until_signal(hub.until_ended)
+        await until_signal(hub.until_ended, told=told)
         print("campus-hub: stopping", flush=True)
 
 

@@ -108,7 +108,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "weak-first": ("需要查看", "need a look"),
     "show-all": ("全部 {n} 台", "all {n}"),
     "device-readings": ("设备现在的读数", "The device now"),
-    "plant": ("热水机房", "Hot-water plant"),
     "main-meter": ("总表", "Main meter"),
     "one-boiler": ("热水机组", "Boiler"),
     "one-meter": ("电表", "Meter"),
@@ -145,7 +144,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "missed": ("超时", "missed"),
     "running": ("计时中", "running"),
     "waiting": ("未开始", "not started"),
-    "took": ("用时 {span}", "took {span}"),
     "unproved": ("待验证", "not proved yet"),
     "promise": ("服务承诺", "Service promise"),
     "deadline": ("时限", "Deadline"),
@@ -187,7 +185,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "what-to-do": ("怎么处理", "What to do"),
     "likely-parts": ("可能要带的部件", "Parts you may need"),
     "evidence": ("证据", "Evidence"),
-    "evidence-of": ("{point}", "{point}"),
     "evidence-late": ("暂无历史曲线。", "No history to draw yet."),
     "limit": ("限值 {limit}", "limit {limit}"),
     "opened-here": ("报修", "opened"),
@@ -211,7 +208,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "event-part": ("部件：{part}", "part: {part}"),
     "system": ("系统", "the hub"),
     "min": ("最低", "Lowest"),
-    "max": ("最高", "Highest"),
     "mean": ("平均", "Mean"),
     # simulators
     "simulators-why": (

@@ -43,11 +43,12 @@ class RunningHub:
     process: subprocess.Popen[str]
     address: str
     password: str | None
+    name: str = "admin"
 
     def signed_in(self) -> httpx.Client:
         """Return a browser whose owner has signed in for the first time."""
         http = httpx.Client(base_url=self.address, trust_env=False, timeout=10)
-        http.post("/login", data={"name": "admin", "password": self.password})
+        http.post("/login", data={"name": self.name, "password": self.password})
         token = re.search(r'name="csrf" value="([^"]+)"', http.get("/password").text)
         assert token, "signing in did not work"
         new = "a kettle for the crew"

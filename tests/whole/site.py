@@ -29,7 +29,9 @@ SITE = {
 def free_ports(count: int) -> list[int]:
     """Return ports of loopback that nobody uses now."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
         return [one.getsockname()[1] for one in sockets]
 
 
@@ -38,9 +40,7 @@ def terminal(id_: str) -> dict[str, str]:
     return {"id": id_, "profile": "reference-shower-terminal", "place": ROOM["id"]}
 
 
-def write_site(
-    folder: Path, devices: Sequence[Mapping[str, Any]] = (), **changes: Any
-) -> Path:
+def write_site(folder: Path, devices: Sequence[Mapping[str, Any]] = (), **changes: Any) -> Path:
     """Write campus.yaml of a small site of these devices; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     campus = SITE | {"web": {"port": 0}, "devices": list(devices)} | changes

@@ -41,6 +41,7 @@ function show(element, at, value, quality) {
   const usable = value !== null && quality !== "bad" && quality !== "missing";
   element.dataset.at = at;
   element.dataset.usable = usable ? "1" : "";
+  element.querySelector(".doubt").textContent = quality === "uncertain" ? words.doubtWord : "";
   const text = !usable ? "-" : on ? (value ? on : off) : write(value, Number(decimals));
   if (text === output.textContent) return;
   output.textContent = text;
