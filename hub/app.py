@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from hub.health import Health
 from hub.intake import Intake
 from hub.journal import Journal, open_connection
 from hub.live import Live
+from hub.lock import held
 from hub.model import Effect, Entry, EntryKind, Notification
 from hub.notify.pipeline import LogNotifier, Pipeline
 from hub.poller import Poller
@@ -55,6 +55,7 @@ from hub.site import Device, Gateway, Site
 from hub.store import open_store
 from hub.web import Parts, build
 from hub.web.server import Server
+from hub.whole import Hub, Kept
 
 log = logging.getLogger(__name__)
 PRUNE_S = 3600.0
@@ -79,69 +80,6 @@ class Outside:
     messages: Messages | None = None
     twins: Twins | None = None
     heard: Callable[[Effect], None] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """What holds data: the database, the journal and the time-series store."""
-
-    database: Database
-    journal: Journal
-    store: TimeSeriesStore
-    site: Site
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hub:
-    """A running hub, for those who look at it."""
-
-    settings: Settings
-    clock: Clock
-    kept: Kept
-    live: Live
-    intake: Intake
-    recorder: Recorder
-    engine: Engine
-    health: Health
-    consumption: Consumption
-    commands: Commands
-    pollers: Mapping[str, Poller]
-    messages: Messages | None
-    ended: asyncio.Event
-    address: str | None = None
-    one_time_password: str | None = None
-
-    async def until_ended(self) -> None:
-        """Wait until a part of the hub ends by itself, which none should; then raise StartError."""
-        await self.ended.wait()
-        raise StartError("a part of the hub ended unexpectedly; the log says which and why")
-
-    def counters(self) -> dict[str, float]:
-        """Return the figures of /metrics."""
-        counts = [poller.counts for poller in self.pollers.values()]
-        health = self.health.counts
-        return {
-            "polls_due_total": sum(count.due for count in counts),
-            "polls_done_total": sum(count.done for count in counts),
-            "polls_failed_total": sum(count.failed for count in counts),
-            "polls_late_total": sum(count.late for count in counts),
-            **{f"intake_{name}": count for name, count in self.intake.counts.items()},
-            **{f"engine_{name}": count for name, count in self.engine.counts.items()},
-            **{f"devices_{state}": count for state, count in health["states"].items()},
-            "rejected_messages_total": sum(health["rejected"].values()),
-            "journal_sequence": self.kept.journal.last(),
-            "recorder_lag_entries": self.recorder.lag(),
-            "mqtt_connected": float(self.messages is not None and self.messages.connected()),
-        }
-
-    def problems(self) -> list[str]:
-        """Return what keeps the hub from working, for /readyz."""
-        found = []
-        if self.messages is not None and not self.messages.connected():
-            found.append("the MQTT broker is not connected")
-        if self.recorder.failing:
-            found.append(f"the store is {self.recorder.lag()} entries behind")
-        return found
 
 
 @contextlib.asynccontextmanager
@@ -201,8 +139,6 @@ class _Start:
         messages = await self._publishing(kept.site, intake, health, writes)
         pollers = self._polling(kept.site, intake, health, writes)
         hub = Hub(
-            settings=self.settings,
-            clock=self.clock,
             kept=kept,
             live=live,
             intake=intake,
@@ -219,9 +155,8 @@ class _Start:
 
     def _keep(self) -> Kept:
         """Open what holds data, in a folder that no other hub uses."""
-        data = self.settings.data
         if not self.outside.memory:
-            self.stack.enter_context(_locked(data, self.settings.lock_file))
+            self.stack.enter_context(held(self.settings.lock_file))
         database = open_database(self._database_place())
         self.stack.callback(database.close)
         site = build_site(self.settings, lambda ids: numbers.number_points(database, ids))
@@ -426,6 +361,7 @@ class _Start:
             counters=hub.counters,
             ready=hub.problems,
             locale=self.settings.locale,
+            secure_cookies=spec.https,
         )
         server = Server(build(parts), spec.host, spec.port)
         await server.start()
@@ -452,25 +388,3 @@ class _Start:
         except Exception:
             log.exception("part failed, the hub stops: %s", name)
         self.ended.set()
-
-
-@contextlib.contextmanager
-def _locked(data: Path, file: Path) -> Iterator[None]:
-    """Make the data folder and hold it against a second hub."""
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        lock = file.open("w")
-    except OSError as error:
-        raise StartError(
-            f"the data folder {data} cannot be written: {error.strerror}; "
-            "give the hub's account the right to write there, or change data in campus.yaml"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StartError(
-                f"another hub uses the data folder {data}; stop it first, "
-                "or give this one a folder of its own (data in campus.yaml)"
-            ) from error
-        yield

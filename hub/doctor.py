@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import shutil
 import socket
 import stat
@@ -11,7 +10,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,6 +17,7 @@ import httpx
 import hub
 from hub.database.connection import open_database
 from hub.journal import Journal, open_connection
+from hub.lock import is_held
 from hub.ports import ConfigError, HubError
 from hub.settings import Settings
 
@@ -40,7 +39,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything the hub needs; beside a running hub leave alone what it is using."""
-    running = _is_held(settings.lock_file)
+    running = is_held(settings.lock_file)
     findings = [*_versions(), *_data_folder(settings), *_secrets(settings)]
     findings.append(_web(settings, running=running))
     if running:
@@ -182,17 +181,6 @@ async def _connection(url: str, do: str, turn: asyncio.Semaphore) -> Finding:
         return Finding(ok=False, what=what, where=url, do=do)
     writer.close()
     return Finding(ok=True, what="answers", where=url)
-
-
-def _is_held(lock_file: Path) -> bool:
-    try:
-        with lock_file.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _is_free(host: str, port: int) -> bool:

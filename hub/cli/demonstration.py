@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from hub.app import Hub, Outside, running
+from hub.app import Outside, running
 from hub.cli import story
 from hub.cli.loop import run, until_signal
 from hub.cli.scenarios import find
@@ -25,6 +25,7 @@ from hub.cli.virtual import play_virtual
 from hub.clock import RealClock
 from hub.ports import HubError, StartError
 from hub.settings import Settings, load, shipped
+from hub.whole import Hub
 from simulators.campus import write_reference
 from simulators.scenario import Scenario
 from simulators.serve import RemoteTwins

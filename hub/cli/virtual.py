@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, field
 
-from hub.app import Hub, Outside, running
+from hub.app import Outside, running
 from hub.clock import VirtualClock, VirtualLoop
 from hub.database import records
 from hub.engine import log_line
@@ -14,6 +14,7 @@ from hub.model import Alarm, Effect, Ticket, TicketEvent
 from hub.ports import Clock, Refused
 from hub.settings import Settings, build_site
 from hub.site import Gateway, Site
+from hub.whole import Hub
 from simulators.campus import Fleet, Label
 from simulators.scenario import Scenario, Step, play
 from simulators.virtual import TwinBus, TwinMessages

@@ -170,10 +170,14 @@ class JournalSpec(Spec):
 
 
 class WebSpec(Spec):
-    """Where the pages and the API are served; 127.0.0.1 keeps them on this machine."""
+    """Where the pages and the API are served; 127.0.0.1 keeps them on this machine.
+
+    ``https``: people reach them through a proxy with TLS; the session cookie then insists on it.
+    """
 
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8080, ge=0, le=65535)
+    https: bool = False
 
 
 class MqttSpec(Spec):

@@ -13,6 +13,7 @@ from hub.web import form
 from hub.web.parts import Parts
 
 OLD_AFTER_INTERVALS = 3
+RATIO_DECIMALS = 2
 LEAST_OLD_AFTER_MS = 30 * form.SECOND_MS
 
 
@@ -37,6 +38,8 @@ class Shown:
     @property
     def decimals(self) -> int:
         """Return how many decimals the unit is shown with."""
+        if not self.point.unit and self.point.kind == "gauge":  # a ratio: power factor, COP
+            return RATIO_DECIMALS
         return form.decimals(self.point.unit)
 
     @property

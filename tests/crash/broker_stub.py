@@ -58,6 +58,8 @@ class BrokerStub:
         self._window = window
         self._sessions: dict[str, Session] = {}
         self._subscribed = asyncio.Event()
+        self._forsaken = asyncio.Event()
+        self._forsaken.set()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -93,9 +95,8 @@ class BrokerStub:
         await self._subscribed.wait()
 
     async def forsaken(self) -> None:
-        """Wait until no client is connected."""
-        while any(one.writer is not None for one in self._sessions.values()):
-            await asyncio.sleep(0.01)
+        """Wait until the client has gone."""
+        await self._forsaken.wait()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -127,6 +128,7 @@ class BrokerStub:
             if session.writer is writer:
                 session.writer = None
                 self._subscribed.clear()
+                self._forsaken.set()
 
     def _welcome(self, body: bytes, writer: asyncio.StreamWriter) -> Session:
         """Find the client's session, send again what it did not acknowledge, then what waits."""
@@ -140,6 +142,7 @@ class BrokerStub:
         if session.writer is not None:
             session.writer.transport.abort()
         session.writer = writer
+        self._forsaken.clear()
         writer.write(bytes([CONNACK_HEAD, 2, known, 0]))
         for id_, letter in session.under_way.items():
             self.sent_again += 1

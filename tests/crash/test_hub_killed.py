@@ -174,18 +174,22 @@ async def _last_life(folder: Path, broker: BrokerStub) -> None:
     process = await _start(folder, HUB)
     try:
         await asyncio.wait_for(broker.subscribed(), CONNECT_S)
-        async with asyncio.timeout(CATCH_UP_S):
-            while broker.unacknowledged():
-                await asyncio.sleep(0.05)
-            wanted = len(_too_hot(broker))
-            while len(_ticket_devices(folder)) < wanted:
-                await asyncio.sleep(0.2)
+        await _until(lambda: not broker.unacknowledged())
+        wanted = len(_too_hot(broker))
+        await _until(lambda: len(_ticket_devices(folder)) >= wanted)
         process.terminate()
         assert await asyncio.wait_for(process.wait(), STOP_S) == 0, _said(folder)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _until(look: Callable[[], bool]) -> None:
+    """Wait until the hub has caught up so far."""
+    async with asyncio.timeout(CATCH_UP_S):
+        while not look():  # noqa: ASYNC110 - what it looks at lies in another process
+            await asyncio.sleep(0.1)
 
 
 async def _start(folder: Path, program: Sequence[str]) -> asyncio.subprocess.Process:

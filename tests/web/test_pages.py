@@ -188,6 +188,13 @@ async def test_a_refused_report_is_explained_on_the_ticket(person, played):
     assert "acknowledged before" in answer.text
 
 
+async def test_a_silent_device_is_told_by_the_length_of_its_silence(person, played):
+    ticket = of_device(played, "dorm-07/meter-311")
+    text = (await person.get(f"/tickets/{ticket.id}")).text
+    assert "已 10 分 没有数据" in text
+    assert 'class="gap"' in text
+
+
 async def test_the_crew_sees_no_button_for_what_it_may_not_do(played, sign_in):
     ticket = of_device(played, BOILER)
     energy = await sign_in(played, "energy")

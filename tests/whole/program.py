@@ -45,16 +45,17 @@ class RunningHub:
     password: str | None
     name: str = "admin"
 
-    def signed_in(self) -> httpx.Client:
-        """Return a browser whose owner has signed in for the first time."""
-        http = httpx.Client(base_url=self.address, trust_env=False, timeout=10)
-        http.post("/login", data={"name": self.name, "password": self.password})
-        token = re.search(r'name="csrf" value="([^"]+)"', http.get("/password").text)
-        assert token, "signing in did not work"
-        new = "a kettle for the crew"
-        form = {"csrf": token[1], "old": self.password, "new": new, "again": new}
-        http.post("/password", data=form)
-        return http
+    @contextlib.contextmanager
+    def signed_in(self) -> Iterator[httpx.Client]:
+        """Open a browser whose owner signs in for the first time."""
+        with httpx.Client(base_url=self.address, trust_env=False, timeout=10) as http:
+            http.post("/login", data={"name": self.name, "password": self.password})
+            token = re.search(r'name="csrf" value="([^"]+)"', http.get("/password").text)
+            assert token, "signing in did not work"
+            new = "a kettle for the crew"
+            form = {"csrf": token[1], "old": self.password, "new": new, "again": new}
+            http.post("/password", data=form)
+            yield http
 
 
 @contextlib.contextmanager
@@ -78,11 +79,14 @@ def started(*arguments: str | Path, folder: Path) -> Iterator[subprocess.Popen[s
 
 
 @contextlib.contextmanager
-def running_hub(folder: Path) -> Iterator[RunningHub]:
-    """Run the hub of a folder; after the block it has stopped."""
+def running_hub(folder: Path, *, first: bool = True) -> Iterator[RunningHub]:
+    """Run the hub of a folder; after the block it has stopped, with exit code 0.
+
+    Only the ``first`` start says a password.
+    """
     with started("run", "--config", folder, folder=folder) as process:
         address = _said(process, folder, "campus-hub: (http://.+)")
-        password = _said(process, folder, "sign in as admin with (\\S+)")
+        password = _said(process, folder, "sign in as admin with (\\S+)") if first else None
         yield RunningHub(process, address, password)
     assert process.returncode == 0, (folder / "run.log").read_text("utf-8")
 

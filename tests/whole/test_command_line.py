@@ -9,10 +9,9 @@ import socket
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.whole.program import campus_hub, running_hub, started, value_of, wait_for
-from tests.whole.site import CONFIG, free_ports, small_campus, terminal, write_site
+from tests.whole.program import campus_hub, running_hub, started, wait_for
+from tests.whole.site import CONFIG, write_site
 
 MISTAKES = {
     "timezone": ("timezone: Asia/Shanghai", "timezone: Asia/Shangai"),
@@ -95,9 +94,8 @@ def test_a_data_folder_that_cannot_be_written_is_one_clear_line(site: Path) -> N
 def test_a_second_hub_on_the_same_data_folder_is_refused_and_harms_nothing(site: Path) -> None:
     with running_hub(site) as hub:
         done = campus_hub("run", "--config", site)
-        http = hub.signed_in()
-        assert http.get("/healthz").status_code == 200
-        http.close()
+        with hub.signed_in() as http:
+            assert http.get("/api/v1/devices").status_code == 200
 
     _refused(done.returncode, done.stderr, str(site / "var"), "another hub")
 
@@ -133,7 +131,7 @@ def test_user_add_works_beside_a_stopped_hub(site: Path) -> None:
     password = re.fullmatch(r"zhang \(duty\): (\S+) \(once; they choose another\)\n", done.stdout)
     assert password
     _refused(again.returncode, again.stderr, "zhang")
-    with running_hub(site) as hub:
+    with running_hub(site, first=False) as hub:
         hub.name, hub.password = "zhang", password[1]
         with hub.signed_in() as http:
             assert http.get("/api/v1/devices").status_code == 200

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 from hub.database import records
 from hub.model import Ticket, TicketEvent, TicketState
 from hub.ports import Refused
-from hub.web import evidence, promise
+from hub.web import promise
+from hub.web.pages import evidence
 from hub.web.pages.frame import Frame
 from hub.web.pages.sign_in import SEE_OTHER
 from hub.web.problem import Problem
@@ -25,6 +26,7 @@ router = APIRouter(include_in_schema=False)
 PAGE = 50
 ReportKind = Literal["acknowledge", "arrive", "fix", "note"]
 CLOCK_OF_TARGET: Mapping[str, str] = {"response": "respond"}
+RAISED = ("opened", "raised_again")
 MOODS = {"breach": "bad", "unproven": "bad", "raised_again": "bad", "closed": "good"}
 
 
@@ -47,7 +49,7 @@ def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
         words += ": " + page.code("clock", CLOCK_OF_TARGET.get(target, target))
     lines = []
     if (value := detail.get("value")) is not None:
-        lines.append(evidence.value_words(page, ticket, value))
+        lines.append(evidence.value_words(page, ticket, value, raised=event.kind in RAISED))
     if part := detail.get("part"):
         lines.append(page.t("event-part", part=page.code("part", part)))
     if note := detail.get("note"):

@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hub.model import Point, Ticket
 from hub.ports import StoreError
 from hub.web import form
 from hub.web.charts import Chart
+from hub.web.pages.frame import Frame
 from hub.web.parts import Parts
 from hub.web.value import Shown, shown
 from rules.spec import Rule
-
-if TYPE_CHECKING:
-    from hub.web.pages.frame import Frame
 
 log = logging.getLogger(__name__)
 BEFORE_MS = 2 * form.HOUR_MS
@@ -56,10 +53,10 @@ def point_of(parts: Parts, ticket: Ticket) -> Point | None:
     return None if number is None else parts.site.points[number]
 
 
-def value_words(page: Frame, ticket: Ticket, value: float) -> str:
-    """Say what a rule saw: a value of its point, or for how long there was none."""
+def value_words(page: Frame, ticket: Ticket, value: float, *, raised: bool) -> str:
+    """Say what a rule saw: a value of its point, or when it raised, for how long there was none."""
     rule, point = rule_of(page.parts, ticket), point_of(page.parts, ticket)
-    if rule is not None and rule.kind == "stale":
+    if raised and rule is not None and rule.kind == "stale":
         return page.t("event-silent", span=form.span(round(value * 1000), page.language))
     unit = point.unit if point else ""
     text = f"{form.number(value, form.decimals(unit))} {form.symbol(unit)}".strip()

@@ -1,0 +1,81 @@
+"""A running hub as a whole, for those who look at it: its parts, its figures, what ails it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.control import Commands
+from hub.database.connection import Database
+from hub.energy.consumption import Consumption
+from hub.engine import Engine
+from hub.health import Health
+from hub.intake import Intake
+from hub.journal import Journal
+from hub.live import Live
+from hub.poller import Poller
+from hub.ports import Messages, StartError, TimeSeriesStore
+from hub.recorder import Recorder
+from hub.site import Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What holds data: the database, the journal and the time-series store."""
+
+    database: Database
+    journal: Journal
+    store: TimeSeriesStore
+    site: Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    """A running hub, for those who look at it."""
+
+    kept: Kept
+    live: Live
+    intake: Intake
+    recorder: Recorder
+    engine: Engine
+    health: Health
+    consumption: Consumption
+    commands: Commands
+    pollers: Mapping[str, Poller]
+    messages: Messages | None
+    ended: asyncio.Event
+    address: str | None = None
+    one_time_password: str | None = None
+
+    async def until_ended(self) -> None:
+        """Wait until a part of the hub ends by itself, which none should; then raise StartError."""
+        await self.ended.wait()
+        raise StartError("a part of the hub ended unexpectedly; the log says which and why")
+
+    def counters(self) -> dict[str, float]:
+        """Return the figures of /metrics."""
+        counts = [poller.counts for poller in self.pollers.values()]
+        health = self.health.counts
+        return {
+            "polls_due_total": sum(count.due for count in counts),
+            "polls_done_total": sum(count.done for count in counts),
+            "polls_failed_total": sum(count.failed for count in counts),
+            "polls_late_total": sum(count.late for count in counts),
+            **{f"intake_{name}": count for name, count in self.intake.counts.items()},
+            **{f"engine_{name}": count for name, count in self.engine.counts.items()},
+            **{f"devices_{state}": count for state, count in health["states"].items()},
+            "rejected_messages_total": sum(health["rejected"].values()),
+            "journal_sequence": self.kept.journal.last(),
+            "recorder_lag_entries": self.recorder.lag(),
+            "mqtt_connected": float(self.messages is not None and self.messages.connected()),
+        }
+
+    def problems(self) -> list[str]:
+        """Return what keeps the hub from working, for /readyz."""
+        found = []
+        if self.messages is not None and not self.messages.connected():
+            found.append("the MQTT broker is not connected")
+        if self.recorder.failing:
+            found.append(f"the store is {self.recorder.lag()} entries behind")
+        return found
