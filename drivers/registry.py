@@ -59,7 +59,7 @@ def pushed(
     return MqttDriver(messages, pairs, clock)
 
 
-def open_messages(  # noqa: PLR0913 - the two credentials belong together and stay optional
+def open_messages(
     url: str,
     client_id: str,
     devices: Sequence[Device],

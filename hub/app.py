@@ -132,6 +132,10 @@ class _Start:
             intake.enter,
             self._letters(kept.database),
         )
+        for device in kept.site.devices.values():
+            known = live.snapshot([point.number for point in device.points]).values()
+            if known:
+                health.remember(device.id, max(at_ms for at_ms, *_ in known))
         self._run("health", health.run())
         consumption = Consumption(kept.site, kept.store)
         self._alongside(kept, consumption, engine)

@@ -15,7 +15,7 @@ from hub.site import Device
 log = logging.getLogger(__name__)
 
 LOST_AFTER = 3  # failures in a row
-SILENT_INTERVALS = 3  # a device that publishes is lost after this many silent intervals
+SILENT_INTERVALS = 3  # silence of so many intervals means lost, where nobody asks
 CHECK_S = 10.0
 LETTERS_A_MINUTE = 100
 LETTER_BYTES = 4_096
@@ -68,6 +68,15 @@ class Health:
         self._letters_minute = 0
         self._letters = 0
 
+    def remember(self, device: str, seen_ms: int) -> None:
+        """Begin with what an earlier run knew: when a device was last heard; told to nobody."""
+        record = self._records[device]
+        record.seen_ms = seen_ms
+        fresh = self._began_ms - seen_ms <= _allowed_ms(record.device)
+        self._turn(record, DeviceState.ONLINE if fresh else DeviceState.OFFLINE, seen_ms)
+        if not fresh:
+            record.error = "not heard since before the start"
+
     def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
         """Note an answer or a message of a device."""
         record = self._records[device]
@@ -113,9 +122,8 @@ class Health:
         for record in self._records.values():
             if record.device.gateway is not None or record.state is DeviceState.OFFLINE:
                 continue
-            allowed_ms = SILENT_INTERVALS * record.device.interval.total_seconds() * 1000
-            heard_ms = self._began_ms if record.seen_ms is None else record.seen_ms
-            if now_ms - heard_ms > allowed_ms:
+            heard_ms = max(self._began_ms, record.seen_ms or 0)
+            if now_ms - heard_ms > _allowed_ms(record.device):
                 self._lose(record, now_ms, "no message")
 
     async def run(self) -> None:
@@ -159,6 +167,11 @@ class Health:
         if record.state is DeviceState.OFFLINE:
             content["reason"] = record.error
         self._changed(Entry(EntryKind.HEALTH, at_ms, content=content))
+
+
+def _allowed_ms(device: Device) -> float:
+    """Return how long a device may be silent."""
+    return SILENT_INTERVALS * device.interval.total_seconds() * 1000
 
 
 def _row(record: _Record) -> dict[str, Json]:

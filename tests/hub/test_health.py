@@ -148,3 +148,21 @@ def test_the_overview_counts_the_states(scene) -> None:
     assert scene.health.counts["states"] == {
         "never_seen": 1, "online": 1, "degraded": 0, "offline": 0,
     }  # fmt: skip
+
+
+def test_begins_with_what_an_earlier_run_knew_and_tells_nobody(scene) -> None:
+    scene.health.remember("d/polled", START_MS - 30_000)
+    assert scene.state("d/polled") == "online"
+    scene.health.remember("d/polled", START_MS - 3_600_000)
+    assert scene.state("d/polled") == "offline"
+    assert scene.entries == []
+    scene.health.seen("d/polled", START_MS + 1_000)
+    assert [entry.content["state"] for entry in scene.entries] == ["online"]
+
+
+def test_a_terminal_has_its_time_to_speak_after_a_restart(scene) -> None:
+    scene.health.remember("d/pushed", START_MS - 170_000)
+    scene.health.check(START_MS + 60_000)
+    assert scene.state("d/pushed") == "online"
+    scene.health.check(START_MS + 181_000)
+    assert scene.state("d/pushed") == "offline"

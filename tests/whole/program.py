@@ -53,8 +53,9 @@ class RunningHub:
             token = re.search(r'name="csrf" value="([^"]+)"', http.get("/password").text)
             assert token, "signing in did not work"
             new = "a kettle for the crew"
-            form = {"csrf": token[1], "old": self.password, "new": new, "again": new}
-            http.post("/password", data=form)
+            form = {"csrf": token[1], "old": self.password, "password": new, "again": new}
+            changed = http.post("/password", data=form)
+            assert changed.status_code == 303, changed.text
             yield http
 
 
