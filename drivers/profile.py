@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from hub.model import PointKind, Text
+from hub.model import PointKind, Text, written_duration
 from hub.ports import Table
 
 RegisterType = Literal[
@@ -29,6 +29,7 @@ WORDS: Mapping[RegisterType, int] = {
     "uint64": 4,
     "float64": 4,
 }
+Duration = Annotated[timedelta, BeforeValidator(written_duration)]
 Unit = Literal[
     "", "kWh", "W", "kW", "VA", "var", "kvarh", "V", "A", "Hz", "degC", "m3", "m3/h", "L",
     "L/min", "bar", "%", "s", "h",
@@ -59,7 +60,7 @@ class Write(Spec):
     max: float
     step: float | None = Field(None, gt=0)
     class_: Literal["normal", "dangerous"] = Field("normal", alias="class")
-    lease: timedelta | None = None
+    lease: Duration | None = None
     safe: float | None = None
 
     @model_validator(mode="after")
@@ -120,7 +121,7 @@ class Limits(Spec):
     bits: int = Field(2000, ge=1, le=2000)
     align: int = Field(1, ge=1, le=4)
     gap: int = Field(16, ge=0, le=124)
-    pause: timedelta = timedelta(0)
+    pause: Duration = timedelta(0)
     write_functions: tuple[Literal[5, 6, 15, 16], ...] = (5, 6, 15, 16)
 
 

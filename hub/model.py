@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Literal
 
@@ -58,6 +59,13 @@ def quality_of(packed: int) -> Quality:
 def reason_of(packed: int) -> Reason:
     """Unpack the reason of a batch's byte."""
     return Reason(packed >> 2)
+
+
+def written_duration(value: Json) -> Json:
+    """Check that a duration is written as in ISO 8601, the one notation of all files."""
+    if not (isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P"))):
+        raise ValueError("a duration is written like PT30S, PT5M, PT2H or P7D")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from hub.model import Severity
+from hub.model import Severity, written_duration
 
 Target = Literal["response", "on_site", "fix", "crew"]
 Verdict = Literal["running", "met", "breached"]
 SEVERITIES: tuple[Severity, ...] = ("small", "ordinary", "large")
-Span = Annotated[timedelta, Field(gt=timedelta(0))]
+Span = Annotated[timedelta, BeforeValidator(written_duration), Field(gt=timedelta(0))]
 
 
 class Promise(BaseModel):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from hub.model import Severity, Text
+from hub.model import Severity, Text, written_duration
 
+Duration = Annotated[timedelta, BeforeValidator(written_duration)]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
@@ -39,8 +40,8 @@ class Proof(Spec):
     point: str
     above: float | None = None
     below: float | None = None
-    for_: timedelta = Field(timedelta(minutes=10), alias="for")
-    within: timedelta = timedelta(hours=4)
+    for_: Duration = Field(timedelta(minutes=10), alias="for")
+    within: Duration = timedelta(hours=4)
 
     @model_validator(mode="after")
     def _one_side(self) -> Proof:
@@ -54,8 +55,8 @@ class Proof(Spec):
 class _Rule(Spec):
     id: Id
     point: str
-    on_delay: timedelta = timedelta(0)
-    off_delay: timedelta = timedelta(0)
+    on_delay: Duration = timedelta(0)
+    off_delay: Duration = timedelta(0)
     severity: Severity
     title: Words
     guidance: Words

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 SKEW_MS = 5 * 60_000
 REPLY_S = 5.0
 _GOOD = flag(Quality.GOOD)
-_NO_CLOCK = flag(Quality.GOOD, Reason.RECEIPT_TIME)
-_WRONG_CLOCK = flag(Quality.UNCERTAIN, Reason.RECEIPT_TIME)
+# A wrong clock makes no value wrong: a scalding outlet must raise its alarm all the same.
+_OUR_TIME = flag(Quality.GOOD, Reason.RECEIPT_TIME)
 _NOT_A_NUMBER = flag(Quality.BAD, Reason.NOT_A_NUMBER)
 _OUT_OF_RANGE = flag(Quality.BAD, Reason.OUT_OF_RANGE)
 _LARGEST = sys.float_info.max
@@ -216,13 +216,13 @@ def _time(content: Telemetry, message: Message) -> tuple[int, int]:
     if at_ms is None:
         if message.retained:
             raise PayloadError("retained without at")
-        return received_ms, _NO_CLOCK
+        return received_ms, _OUR_TIME
     if at_ms - received_ms > SKEW_MS:
         if message.retained:
             raise PayloadError("retained with at in the future")
-        return received_ms, _WRONG_CLOCK
+        return received_ms, _OUR_TIME
     if received_ms - at_ms > SKEW_MS and not (message.retained or message.waited):
-        return received_ms, _WRONG_CLOCK
+        return received_ms, _OUR_TIME
     return at_ms, _GOOD
 
 

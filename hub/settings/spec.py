@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from hub.model import Json, Text
+from hub.model import Text, written_duration
 from hub.site import PlaceKind
 
 _LEVEL = r"[a-z0-9]+(-[a-z0-9]+)*"
@@ -27,12 +27,6 @@ Id = Annotated[str, StringConstraints(pattern=rf"^{_LEVEL}$", max_length=60)]
 PlaceId = Annotated[str, StringConstraints(pattern=rf"^{_LEVEL}(/{_LEVEL})*$", max_length=120)]
 Reference = Annotated[str, StringConstraints(min_length=1)]
 UNIT_ID_MIN, UNIT_ID_MAX = 1, 247
-
-
-def _duration(value: Json) -> Json:
-    if not (isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P"))):
-        raise ValueError("a duration is written like PT30S, PT5M, PT2H or P7D")
-    return value
 
 
 def _zone(name: str) -> str:
@@ -106,7 +100,7 @@ def _database(url: str) -> str:
     return url
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(written_duration)]
 
 
 class Spec(BaseModel):

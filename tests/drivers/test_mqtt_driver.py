@@ -248,11 +248,11 @@ MINUTE = 60_000
     [
         (None, {}, (0, Quality.GOOD, Reason.RECEIPT_TIME)),
         (START_MS - 5 * MINUTE, {}, (-5 * MINUTE, Quality.GOOD, Reason.NONE)),
-        (START_MS - 5 * MINUTE - 1, {}, (0, Quality.UNCERTAIN, Reason.RECEIPT_TIME)),
-        (START_MS + 5 * MINUTE + 1, {}, (0, Quality.UNCERTAIN, Reason.RECEIPT_TIME)),
-        (12, {}, (0, Quality.UNCERTAIN, Reason.RECEIPT_TIME)),  # a clock that began in 1970
+        (START_MS - 5 * MINUTE - 1, {}, (0, Quality.GOOD, Reason.RECEIPT_TIME)),
+        (START_MS + 5 * MINUTE + 1, {}, (0, Quality.GOOD, Reason.RECEIPT_TIME)),
+        (12, {}, (0, Quality.GOOD, Reason.RECEIPT_TIME)),  # a clock that began in 1970
         (START_MS - 60 * MINUTE, {"waited": True}, (-60 * MINUTE, Quality.GOOD, Reason.NONE)),
-        (START_MS + 60 * MINUTE, {"waited": True}, (0, Quality.UNCERTAIN, Reason.RECEIPT_TIME)),
+        (START_MS + 60 * MINUTE, {"waited": True}, (0, Quality.GOOD, Reason.RECEIPT_TIME)),
         (START_MS - 60 * MINUTE, {"retained": True}, (-60 * MINUTE, Quality.GOOD, Reason.NONE)),
     ],
 )
