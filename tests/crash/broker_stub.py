@@ -46,13 +46,17 @@ class Session:
 
 
 class BrokerStub:
-    """The broker; ``sent`` is what went out, ``acknowledged`` that whose PUBACK came back."""
+    """The broker; ``sent`` is what went out, ``acknowledged`` that whose PUBACK came back.
+
+    While it is ``deaf``, at most until the next connection, every PUBACK is lost on its way.
+    """
 
     def __init__(self, window: int = WINDOW) -> None:
         self.acknowledged: list[Letter] = []
         self.sent: list[Letter] = []
         self.refused = 0
         self.connections = 0
+        self.deaf = False
         self.sent_again = 0
         self.port = 0
         self._window = window
@@ -142,6 +146,7 @@ class BrokerStub:
         if session.writer is not None:
             session.writer.transport.abort()
         session.writer = writer
+        self.deaf = False
         self._forsaken.clear()
         writer.write(bytes([CONNACK_HEAD, 2, known, 0]))
         for id_, letter in session.under_way.items():
@@ -155,10 +160,7 @@ class BrokerStub:
     ) -> None:
         kind = head >> 4
         if kind == PUBACK:
-            letter = session.under_way.pop(int.from_bytes(body[:2], "big"), None)
-            if letter is not None:
-                self.acknowledged.append(letter)
-                self._send_waiting(session)
+            self._note(session, int.from_bytes(body[:2], "big"))
         elif kind == SUBSCRIBE:
             session.filters.update(_subscriptions(body))
             granted = bytes(qos for _, qos in _subscriptions(body))
@@ -168,6 +170,11 @@ class BrokerStub:
             self._pass_on(writer, head, body)
         elif kind == PINGREQ:
             writer.write(PINGRESP)
+
+    def _note(self, session: Session, id_: int) -> None:
+        if not self.deaf and id_ in session.under_way:
+            self.acknowledged.append(session.under_way.pop(id_))
+            self._send_waiting(session)
 
     def _pass_on(self, writer: asyncio.StreamWriter, head: int, body: bytes) -> None:
         """Hand what a client publishes to those who asked for it, as QoS 0."""

@@ -38,6 +38,7 @@ HOT_POINT = "/outlet_temperature"
 FAR_MS = 1 << 60
 CONNECT_S = 60.0
 CATCH_UP_S = 90.0
+TICKET_S = 10.0
 STOP_S = 30.0
 
 
@@ -56,7 +57,10 @@ class Kills:
             await asyncio.sleep(self._random.uniform(0.2, 2.5))
             return
         await asyncio.wait_for(broker.subscribed(), CONNECT_S)
-        await asyncio.sleep(self._random.uniform(0.05, 2.0))
+        await asyncio.sleep(self._random.uniform(0.05, 1.8))
+        # What the hub has kept but the broker does not know of comes again in the next life.
+        broker.deaf = True
+        await asyncio.sleep(self._random.uniform(0.0, 0.3))
 
     def fault_s(self) -> float:
         """Say how long after the start of a life its terminal breaks."""
@@ -174,9 +178,10 @@ async def _last_life(folder: Path, broker: BrokerStub) -> None:
     process = await _start(folder, HUB)
     try:
         await asyncio.wait_for(broker.subscribed(), CONNECT_S)
-        await _until(lambda: not broker.unacknowledged())
+        await _until(lambda: not broker.unacknowledged(), CATCH_UP_S)
         wanted = len(_too_hot(broker))
-        await _until(lambda: len(_ticket_devices(folder)) >= wanted)
+        with contextlib.suppress(TimeoutError):  # then the comparison says what is not there
+            await _until(lambda: len(_ticket_devices(folder)) >= wanted, TICKET_S)
         process.terminate()
         assert await asyncio.wait_for(process.wait(), STOP_S) == 0, _said(folder)
     finally:
@@ -185,9 +190,9 @@ async def _last_life(folder: Path, broker: BrokerStub) -> None:
             await process.wait()
 
 
-async def _until(look: Callable[[], bool]) -> None:
+async def _until(look: Callable[[], bool], patience_s: float) -> None:
     """Wait until the hub has caught up so far."""
-    async with asyncio.timeout(CATCH_UP_S):
+    async with asyncio.timeout(patience_s):
         while not look():  # noqa: ASYNC110 - what it looks at lies in another process
             await asyncio.sleep(0.1)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +21,16 @@ from hub.ports import StoreError
 from hub.settings import load
 from hub.store.duckdb import DuckStore
 from tests.crash.broker_stub import BrokerStub
-from tests.whole.site import terminal, write_site
+from tests.whole.site import free_ports, terminal, write_site
 
 DEVICE = "dorm-07/shower-1-01"
+METER = {
+    "id": "dorm-07/meter-1",
+    "profile": "reference-room-meter",
+    "place": "dorm-07/1/shower-1",
+    "gateway": "gw-07",
+    "unit_id": 1,
+}
 MINUTE_MS = 60_000
 PATIENCE_S = 20
 
@@ -45,6 +54,23 @@ class RefusingStore(DuckStore):
         if not self.free.is_set():
             raise StoreError("duckdb: no space left on device")
         super().append(batch, seq)
+
+
+class WatchedStore(DuckStore):
+    """DuckDB that takes its time to answer and notes what happens to it."""
+
+    told: list[str]
+
+    def raw(self, *question: Any) -> Any:
+        self.told.append("asked")
+        time.sleep(0.3)
+        answer = super().raw(*question)
+        self.told.append("answered")
+        return answer
+
+    def close(self) -> None:
+        self.told.append("closed")
+        super().close()
 
 
 @pytest.fixture
@@ -106,6 +132,23 @@ async def test_the_hub_says_that_its_store_is_behind(
         await _until(lambda: any("store" in problem for problem in hub.problems()))
         RefusingStore.free.set()
         await _until(lambda: not hub.problems())
+
+
+async def test_a_stop_waits_for_the_daily_close_before_it_closes_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WatchedStore.told = []
+    monkeypatch.setattr(app, "open_store", lambda _, path, **__: WatchedStore(path))
+    port = free_ports(1)[0]
+    gateway = {"id": "gw-07", "url": f"tcp://127.0.0.1:{port}"}
+    folder = write_site(tmp_path / "site", [METER], gateways=[gateway])
+
+    async with running(load(folder), RealClock(), Outside(web=False)):
+        await _until(lambda: WatchedStore.told)  # the close of yesterday is made up
+
+    told = WatchedStore.told
+    assert told.count("asked") == told.count("answered")
+    assert told.index("closed") == len(told) - 1
 
 
 def _heats(hub: Hub, at_ms: int) -> list[float]:
