@@ -236,7 +236,9 @@ class _Start:
 
     def _alongside(self, kept: Kept, consumption: Consumption, engine: Engine) -> None:
         """Start what works beside the path: daily work and pruning."""
-        daily = Daily(kept.site, consumption, kept.database, self._reports(), self.clock)
+        worker = self.clock.worker("daily")
+        self.stack.callback(worker.close)
+        daily = Daily(kept.site, consumption, kept.database, self._reports(), worker)
         schedule = Schedule(
             kept.site.zone,
             self.clock,

@@ -36,6 +36,7 @@ class _Item:
     what: Batch | Entry
     rows: int
     durable: Durable | None
+    waiting: int
 
 
 class Intake:
@@ -70,12 +71,15 @@ class Intake:
         """Return what came in, was dropped or failed so far, and the rows that wait."""
         return {**self._counts, "waiting": self._rows}
 
-    def put(self, batch: Batch, durable: Durable | None = None) -> None:
-        """Take readings; ``durable`` is called once they are in the journal."""
+    def put(self, batch: Batch, durable: Durable | None = None, waiting: int = 1) -> None:
+        """Take readings; ``durable`` is called once they are in the journal.
+
+        ``waiting`` is how many messages wait for that acknowledgement.
+        """
         rows = len(batch)
         if not rows == len(batch.at_ms) == len(batch.value) == len(batch.quality):
             raise ValueError("intake: the columns of a batch differ in length")
-        self._take_in(_Item(batch, rows, durable))
+        self._take_in(_Item(batch, rows, durable, waiting if durable else 0))
         if self._rows > WAITING_ROWS:
             self._drop()
 
@@ -83,12 +87,12 @@ class Intake:
         """Take an action, a tick, a result, a change of health or the configuration."""
         if entry.batch is None:
             pack(entry)  # what cannot be written is refused here, not in the middle of a tick
-        self._take_in(_Item(entry, 0, durable))
+        self._take_in(_Item(entry, 0, durable, 1 if durable else 0))
 
     def _take_in(self, item: _Item) -> None:
         self._waiting.append(item)
         self._rows += item.rows
-        self._acknowledgements += item.durable is not None
+        self._acknowledgements += item.waiting
         self._some.set()
         if self._rows >= TICK_ROWS or self._acknowledgements >= TICK_ACKNOWLEDGEMENTS:
             self._enough.set()
@@ -196,7 +200,7 @@ class Intake:
         for item in items:
             self._waiting.popleft()
             self._rows -= item.rows
-            self._acknowledgements -= item.durable is not None
+            self._acknowledgements -= item.waiting
             if item.durable:
                 self._call(item.durable)
         if not self._waiting:

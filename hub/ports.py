@@ -108,8 +108,16 @@ class RegisterBus(Protocol):
         """Close the connection."""
 
 
-Put = Callable[[Batch, Callable[[], None] | None], None]
-"""Hand a batch to intake; the second argument is called once the batch is durable."""
+class Put(Protocol):
+    """Hand a batch to intake."""
+
+    def __call__(
+        self, batch: Batch, durable: Callable[[], None] | None = None, waiting: int = 1
+    ) -> None:
+        """Take readings; ``durable`` is called once they are kept.
+
+        ``waiting`` is how many messages wait for that: a broker sends no more when too many do.
+        """
 
 
 class Notice(Protocol):

@@ -121,7 +121,7 @@ class MqttDriver:
         batch = Batch.of(
             columns.numbers, columns.times, columns.values, columns.flags, self._clock.now_ms()
         )
-        self._put(batch, lambda: self._messages.acknowledge(messages))
+        self._put(batch, lambda: self._messages.acknowledge(messages), len(messages))
 
     def _take(self, message: Message, columns: _Columns) -> None:
         kind, source = self._topics.get(message.topic, ("", None))

@@ -11,7 +11,7 @@ from hub.database import daily_use, records
 from hub.database.connection import Database
 from hub.database.daily_use import DailyUse
 from hub.energy.consumption import Consumption
-from hub.ports import Clock
+from hub.ports import Worker
 from hub.site import Site
 
 HOUR_MS = 3_600_000
@@ -27,13 +27,13 @@ class Daily:
         consumption: Consumption,
         database: Database,
         folder: Path | None,
-        clock: Clock,
+        worker: Worker,
     ) -> None:
         self._site = site
         self._consumption = consumption
         self._database = database
         self._folder = folder
-        self._worker = clock.worker("daily")
+        self._worker = worker
 
     async def close(self, day: date) -> None:
         """Keep the use of every building on ``day``; None where nothing was measured."""

@@ -70,7 +70,7 @@ class Hub:
         self.puts: list[tuple[Batch, Callable[[], None] | None]] = []
         self.told: list[tuple[str, ...]] = []
 
-    def put(self, batch: Batch, durable: Callable[[], None] | None) -> None:
+    def put(self, batch: Batch, durable: Callable[[], None] | None, waiting: int = 1) -> None:
         self.puts.append((batch, durable))
 
     def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:

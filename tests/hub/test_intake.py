@@ -108,6 +108,16 @@ def test_a_tick_ends_early_when_the_broker_waits(
     assert at == [waited_s] * messages
 
 
+def test_messages_of_one_batch_count_one_by_one(bench: Bench) -> None:
+    at: list[float] = []
+
+    async def story() -> None:
+        bench.intake.put(batch(1), lambda: at.append(bench.clock.monotonic()), 16)
+
+    bench.run(story)
+    assert at == [0.0]
+
+
 def test_a_tick_ends_early_when_it_is_full(bench: Bench) -> None:
     async def story() -> None:
         bench.intake.put(batch(1, rows=30_000))
