@@ -23,6 +23,7 @@ POINTS = (
     "faults",
     "battery",
 )
+STEP_MS = 1000 * len(POINTS) // READINGS_PER_S
 TURN_S = 0.02
 TOO_HOT = 55.0
 
@@ -43,14 +44,15 @@ class Terminals:
 
     async def speak(self) -> None:
         """Publish until cancelled, whether anybody listens or not."""
-        began_s = time.monotonic()
+        began_s, began_ms = time.monotonic(), time.time_ns() // 1_000_000
         while True:
-            due = int((time.monotonic() - began_s) * READINGS_PER_S / len(POINTS))
+            due = int((time.monotonic() - began_s) * 1000 / STEP_MS)
             while self.published < due:
-                self._say(self.published)
+                # The instant it was due, also after a halt: a device says nothing twice at once.
+                self._say(self.published, began_ms + self.published * STEP_MS)
             await asyncio.sleep(TURN_S)
 
-    def _say(self, n: int) -> None:
+    def _say(self, n: int, at_ms: int) -> None:
         """Publish the message of this number; no two messages hold the same readings."""
         turn, nth = divmod(n, len(DEVICES))
         id_ = DEVICES[nth]
@@ -66,7 +68,7 @@ class Terminals:
             "faults": turn % 4,
             "battery": turn % 101,
         }
-        content = {"at": time.time_ns() // 1_000_000, "seq": turn, "values": values}
+        content = {"at": at_ms, "seq": turn, "values": values}
         self.published += 1
         self._broker.publish(f"campus/{id_}/telemetry", json.dumps(content).encode())
 

@@ -51,7 +51,7 @@ async def test_a_terminal_s_message_becomes_a_batch_over_the_embedded_broker(dev
     driver = registry.pushed(line, [one], {"test": MQTT}, clock)
     heard: asyncio.Queue[Batch] = asyncio.Queue()
     health = Health([one], clock, lambda entry: None)
-    await driver.start(lambda batch, durable: heard.put_nowait(batch), health)
+    await driver.start(lambda batch, *_: heard.put_nowait(batch), health)
     async with asyncio.timeout(5):
         while not line.connected():  # noqa: ASYNC110 - the port has no event for it
             await asyncio.sleep(0.01)
