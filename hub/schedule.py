@@ -56,10 +56,13 @@ class Schedule:
     async def run(self) -> None:
         """Make up what was missed, then do each job at its time; until cancelled."""
         trigger = self._by_clock if self._clock.virtual else self._by_scheduler
-        async with asyncio.TaskGroup() as group:
-            for job in self._jobs:
-                group.create_task(self._occur(job))
-            group.create_task(trigger())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in self._jobs:
+                    group.create_task(self._occur(job))
+                group.create_task(trigger())
+        finally:
+            self._worker.close()  # after the mark in hand: the database closes next
 
     async def _by_scheduler(self) -> None:
         scheduler = AsyncIOScheduler(
