@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -74,7 +76,8 @@ def open_database(where: str | Path) -> Database:
     """
     engine = _engine(where)
     try:
-        migrate(engine)
+        with _alone(where):
+            migrate(engine)
     except sa.exc.DBAPIError as error:
         engine.dispose()
         raise StoreError(
@@ -82,6 +85,24 @@ def open_database(where: str | Path) -> Database:
             "that the account may create tables, and the database key of campus.yaml"
         ) from error
     return Database(engine, shared=where == MEMORY)
+
+
+@contextmanager
+def _alone(where: str | Path) -> Iterator[None]:
+    """Let one opener of a SQLite file at a time go on; the others wait."""
+    # Turning a new file to WAL fails at once when another connection does the same: SQLite
+    # does not ask its busy timeout there. The lock is the folder's, because closing any
+    # descriptor of the file itself would drop SQLite's own locks.
+    folder = Path(where).parent
+    if where == MEMORY or "://" in str(where) or not folder.is_dir():
+        yield
+        return
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _engine(where: str | Path) -> sa.Engine:
