@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,37 +25,38 @@ from drivers import registry
 from hub.access import Access, first_admin
 from hub.control import Commands
 from hub.control.commands import Write
-from hub.database import dead_letters, effects, numbers, runs
-from hub.database.connection import MEMORY, Database, open_database
+from hub.database import availability, dead_letters, runs
+from hub.database.availability import Availability
+from hub.database.connection import Database
+from hub.database.holes import KeptHoles
 from hub.energy.consumption import Consumption
 from hub.energy.daily import Daily
 from hub.engine import Core, Engine
-from hub.health import Health
+from hub.health import Health, Stillness
 from hub.intake import Intake
-from hub.journal import Journal, open_connection
+from hub.journal import Journal
+from hub.kept import Kept, open_kept
 from hub.live import Live
-from hub.lock import held
 from hub.model import Effect, Entry, EntryKind, Notification
 from hub.notify.pipeline import LogNotifier, Pipeline
 from hub.poller import Poller
 from hub.ports import (
     Clock,
     Messages,
+    OctetBus,
     RegisterBus,
     StartError,
     StoreError,
-    TimeSeriesStore,
     Twins,
 )
+from hub.probe import Probe
 from hub.recorder import Recorder
 from hub.schedule import Schedule
-from hub.settings import Settings, build_site
-from hub.settings.spec import InfluxStoreSpec
+from hub.settings import Settings
 from hub.site import Device, Gateway, Site
-from hub.store import open_store
 from hub.web import Parts, build
 from hub.web.server import Server
-from hub.whole import Hub, Kept
+from hub.whole import Hub
 
 log = logging.getLogger(__name__)
 PRUNE_S = 3600.0
@@ -70,13 +71,14 @@ REPORT_AT = "06:00"
 class Outside:
     """What the hub meets outside, where it is not what the settings say.
 
-    ``memory`` keeps journal, database and readings in memory. ``bus_of`` and ``messages`` stand in
-    for sockets (the twins in virtual time). ``heard`` is told every effect of the engine.
+    ``memory`` keeps journal, database and readings in memory. ``bus_of``, ``line_of`` and
+    ``messages`` stand in for sockets (the twins in virtual time). ``heard`` is told every effect.
     """
 
     memory: bool = False
     web: bool = True
     bus_of: Callable[[Gateway, Clock], RegisterBus] = registry.open_bus
+    line_of: Callable[[Gateway, Clock], OctetBus] = registry.open_line
     messages: Messages | None = None
     twins: Twins | None = None
     heard: Callable[[Effect], None] | None = None
@@ -106,7 +108,7 @@ class _Start:
 
     async def hub(self) -> Hub:
         """Start everything and return it."""
-        kept = self._keep()
+        kept = open_kept(self.settings, self.clock, self.stack, memory=self.outside.memory)
         live = Live(max(kept.site.points, default=0))
         live.restore(kept.store.last())
         core = Core(kept.site, self.settings.packs, self.settings.promise)
@@ -121,7 +123,9 @@ class _Start:
 
         engine = Engine(core, kept.journal, kept.database, self.clock, heard)
         recorder = self._recorder(kept)
-        intake = Intake(kept.journal, live, self.clock, [engine.hear, recorder.wake])
+        still = Stillness(kept.site.devices.values(), self.settings.profiles)
+        consumers = [engine.hear, recorder.wake, still.hear]
+        intake = Intake(kept.journal, live, self.clock, consumers)
         self._run("engine", engine.run(intake.enter))
         self.stack.push_async_callback(intake.flush)
         self._run("intake", intake.run())
@@ -131,7 +135,11 @@ class _Start:
             self.clock,
             intake.enter,
             self._letters(kept.database),
+            kept.site.zone,
+            self._days(kept.database),
+            still.of,
         )
+        health.restore(availability.of_day(kept.database, health.day))
         for device in kept.site.devices.values():
             known = live.snapshot([point.number for point in device.points]).values()
             if known:
@@ -141,7 +149,7 @@ class _Start:
         self._alongside(kept, consumption, engine)
         writes: dict[str | None, Write] = {}
         messages = await self._publishing(kept.site, intake, health, writes)
-        pollers = self._polling(kept.site, intake, health, writes)
+        pollers = self._polling(kept, intake, health, writes)
         hub = Hub(
             kept=kept,
             live=live,
@@ -156,45 +164,6 @@ class _Start:
             ended=self.ended,
         )
         return await self._served(hub) if self.outside.web else hub
-
-    def _keep(self) -> Kept:
-        """Open what holds data, in a folder that no other hub uses."""
-        if not self.outside.memory:
-            self.stack.enter_context(held(self.settings.lock_file))
-        database = open_database(self._database_place())
-        self.stack.callback(database.close)
-        site = build_site(self.settings, lambda ids: numbers.number_points(database, ids))
-        journal = self._open_journal()
-        store = self._open_store(site)
-        self.stack.callback(store.close)
-        # A journal that was lost or restored goes on above what its consumers have passed.
-        journal.begin_after(max(store.applied(), effects.applied(database)))
-        return Kept(database=database, journal=journal, store=store, site=site)
-
-    def _database_place(self) -> str:
-        if self.settings.database != "sqlite":
-            return self.settings.database
-        return MEMORY if self.outside.memory else str(self.settings.database_file)
-
-    def _open_journal(self) -> Journal:
-        if self.outside.memory:
-            journal = Journal(open_connection(MEMORY))
-        else:
-            # A second connection for who catches up: reading never holds up an append.
-            file = self.settings.journal_file
-            journal = Journal(open_connection(file), open_connection(file))
-        self.stack.callback(journal.close)
-        return journal
-
-    def _open_store(self, site: Site) -> TimeSeriesStore:
-        spec = self.settings.store
-        if isinstance(spec, InfluxStoreSpec):
-            token = self.settings.secret(spec.token_file)
-            influx = {"url": spec.url, "bucket": spec.bucket, "org": spec.org}
-            influx |= {"token": token} if token else {}
-            return open_store("influx", points=site.points, influx=influx)
-        path = MEMORY if self.outside.memory else self.settings.readings_file
-        return open_store(spec.kind, path, threads=1 if self.clock.virtual else None)
 
     def _recorder(self, kept: Kept) -> Recorder:
         gather_s = VIRTUAL_GATHER_S if self.clock.virtual else GATHER_S
@@ -231,6 +200,15 @@ class _Start:
             task = asyncio.ensure_future(job)
             writing.add(task)
             task.add_done_callback(writing.discard)
+
+        return keep
+
+    def _days(self, database: Database) -> Callable[[Sequence[Availability]], Awaitable[None]]:
+        worker = self.clock.worker("availability")
+        self.stack.callback(worker.close)
+
+        async def keep(rows: Sequence[Availability]) -> None:
+            await worker.run(lambda: availability.put(database, rows))
 
         return keep
 
@@ -275,7 +253,8 @@ class _Start:
         if not devices:
             return None
         messages = self.outside.messages or self._open_messages(site, devices)
-        driver = registry.pushed(messages, devices, self.settings.profiles, self.clock)
+        profiles = self.settings.profiles
+        driver = registry.pushed(messages, devices, profiles, self.clock, site.zone)
         await driver.start(intake.put, health)
         self.stack.push_async_callback(driver.close)
         writes[None] = driver.write
@@ -291,27 +270,27 @@ class _Start:
             broker.start()
             self.stack.callback(broker.stop)
             url = broker.url
-        return registry.open_messages(
-            url,
-            f"campus-hub-{site.id}",
-            devices,
-            self.clock,
-            username=spec.username,
-            password=self.settings.secret(spec.password_file),
-        )
+        who, profiles = self.settings.credentials(spec), self.settings.profiles
+        name = f"campus-hub-{site.id}"
+        return registry.open_messages(url, name, devices, profiles, self.clock, who)
 
     def _polling(
-        self, site: Site, intake: Intake, health: Health, writes: dict[str | None, Write]
+        self, kept: Kept, intake: Intake, health: Health, writes: dict[str | None, Write]
     ) -> dict[str, Poller]:
         """Start one poller per gateway."""
+        worker = self.clock.worker("holes")
+        self.stack.callback(worker.close)
+        holes = KeptHoles(kept.database, worker)
+        outside, profiles = self.outside, self.settings.profiles
+        ways = registry.Ways(self.settings.secret, outside.bus_of, outside.line_of, holes)
         behind: dict[str, list[Device]] = {}
-        for device in site.devices.values():
+        for device in kept.site.devices.values():
             if device.gateway is not None:
                 behind.setdefault(device.gateway, []).append(device)
         pollers = {}
         for gateway, devices in behind.items():
-            bus = self.outside.bus_of(site.gateways[gateway], self.clock)
-            driver = registry.polled(bus, devices, self.settings.profiles, self.clock)
+            box = kept.site.gateways[gateway]
+            driver = registry.behind(box, devices, profiles, self.clock, ways)
             self.stack.push_async_callback(driver.close)
             poller = Poller(driver, devices, intake.put, health, self.clock)
             self._run(f"poller {gateway}", poller.run())
@@ -363,8 +342,15 @@ class _Start:
             act=hub.engine.act,
             health=hub.health,
             commands=hub.commands,
+            probe=Probe(
+                site=hub.kept.site,
+                profiles=self.settings.profiles,
+                looks={gateway: poller.look for gateway, poller in hub.pollers.items()},
+                clock=self.clock,
+            ),
             twins=self.outside.twins,
             counters=hub.counters,
+            polls=hub.polls,
             ready=hub.problems,
             locale=self.settings.locale,
             secure_cookies=spec.https,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import grp
+import os
 import shutil
 import socket
 import stat
@@ -10,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,11 +23,14 @@ from hub.journal import Journal, open_connection
 from hub.lock import is_held
 from hub.ports import ConfigError, HubError
 from hub.settings import Settings
+from hub.settings.spec import TLS_PORT
 
 _PACKAGES = ("pymodbus", "paho-mqtt", "duckdb", "sqlalchemy", "fastapi", "pydantic", "numpy")
 _LEAST_FREE = 1_000_000_000
 _AT_ONCE = 32
 _PATIENCE_S = 2.0
+_SERIAL = "serial://"
+_PORTS = {"mqtt": 1883, "mqtts": 8883, "https": 443, "tcp+tls": TLS_PORT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,9 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
     files = [getattr(settings.store, "token_file", None)]
-    files.append(settings.mqtt.password_file if settings.mqtt else None)
-    for file in filter(None, files):
+    files += [settings.mqtt.password_file, settings.mqtt.key_file] if settings.mqtt else []
+    files += [gateway.key_file for gateway in settings.gateways]
+    for file in dict.fromkeys(filter(None, files)):
         path = settings.folder / file
         try:
             settings.secret(file)
@@ -152,14 +159,41 @@ def _journal(settings: Settings) -> Finding:
 
 
 async def _connections(settings: Settings) -> Sequence[Finding]:
-    """Try to connect to broker, store and every gateway, many at once."""
+    """Try to connect to broker, store and every gateway, many at once; look at serial ports."""
     turn = asyncio.Semaphore(_AT_ONCE)
-    wanted = [(gateway.url, _gateway_hint(gateway.id)) for gateway in settings.gateways]
+    ports = [one for one in settings.gateways if one.url.startswith(_SERIAL)]
+    boxes = [one for one in settings.gateways if one not in ports]
+    wanted = [(one.url, _gateway_hint(one.id)) for one in boxes]
     if settings.mqtt and settings.mqtt.url:
         wanted.append((settings.mqtt.url, "start the broker, or correct mqtt in campus.yaml"))
     if settings.store.kind == "influx":
         wanted.append((settings.store.url, "start InfluxDB, or correct store in campus.yaml"))
-    return await asyncio.gather(*(_connection(url, do, turn) for url, do in wanted))
+    tried = await asyncio.gather(*(_connection(url, do, turn) for url, do in wanted))
+    return [*(_serial_port(one.url) for one in ports), *tried]
+
+
+def _serial_port(url: str) -> Finding:
+    """Look at a serial port without opening it: that alone resets some adapters."""
+    path = Path(url.removeprefix(_SERIAL))
+    try:
+        status = path.stat()
+    except OSError as error:
+        do = "plug the adapter in (ls -l /dev/serial/by-id names those there are), or correct url"
+        return Finding(ok=False, what=f"not there: {error.strerror}", where=url, do=do)
+    if not stat.S_ISCHR(status.st_mode):
+        do = "name the port itself, for instance serial:///dev/ttyUSB0"
+        return Finding(ok=False, what="is no serial port", where=url, do=do)
+    if not os.access(path, os.R_OK | os.W_OK):
+        do = f"put the hub's account into group {_group(status.st_gid)}, and sign in again"
+        return Finding(ok=False, what="this account may not open it", where=url, do=do)
+    return Finding(ok=True, what="there, and may be opened", where=url)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
 
 
 def _gateway_hint(id_: str) -> str:
@@ -168,7 +202,7 @@ def _gateway_hint(id_: str) -> str:
 
 async def _connection(url: str, do: str, turn: asyncio.Semaphore) -> Finding:
     parts = urlsplit(url)
-    port = parts.port or {"mqtt": 1883, "https": 443}.get(parts.scheme, 80)
+    port = parts.port or _PORTS.get(parts.scheme, 80)
     try:
         async with turn, asyncio.timeout(_PATIENCE_S):
             _, writer = await asyncio.open_connection(parts.hostname, port)

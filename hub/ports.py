@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from hub.model import Batch, Json, Point
 
@@ -38,6 +41,14 @@ class NoAnswerError(DeviceError):
     """Nothing came back in time, or the connection is down."""
 
 
+class NotConnectedError(NoAnswerError):
+    """There is no connection to the gateway or serial line, so nothing could be asked."""
+
+
+class RestingError(NotConnectedError):
+    """The breaker is open: after failures there is a pause in which nothing is tried."""
+
+
 class GarbageAnswerError(DeviceError):
     """Something came back that is no answer to the question."""
 
@@ -50,12 +61,31 @@ class ExceptionAnswerError(DeviceError):
         self.code = code
 
 
+class DeclinedError(DeviceError):
+    """A device was asked to change something and says that it does not."""
+
+
+class UnreadableError(DeviceError):
+    """A device took a write, but does not let the point be read back."""
+
+
 class StoreError(HubError):
     """A store could not keep or return what was asked; nothing of that call was kept."""
 
 
 class Refused(HubError):  # noqa: N818 - the glossary's word: a refusal, not a failure
     """The hub will not do this: not declared, out of range, not allowed, expired."""
+
+
+Leave = Callable[[], float | None]
+"""Ask, right before a write goes out, for how many seconds it may still be obeyed; None: for ever.
+
+Raises a HubError when it may not go out any more.
+"""
+
+
+def for_ever() -> None:
+    """Give leave without an end, to who asks a driver itself."""
 
 
 class Worker(Protocol):
@@ -92,6 +122,28 @@ class Clock(Protocol):
         """Return a thread of its own for blocking work."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Registers that a device turned out not to have.
+
+    With no ``words`` it is a boundary: a request that goes across ``address`` is refused.
+    """
+
+    table: Table
+    address: int
+    words: int
+
+
+class Holes(Protocol):
+    """What is remembered of the holes of devices from one start of the hub to the next."""
+
+    def known(self, device: str, profile: str) -> tuple[int, Sequence[Hole]]:
+        """Return the instant when they were found and the holes; 0 and none at first."""
+
+    def keep(self, device: str, profile: str, found_ms: int, holes: Sequence[Hole]) -> None:
+        """Remember these in place of those known; returns at once."""
+
+
 class RegisterBus(Protocol):
     """One connection to a Modbus gateway or bus, shared by all units behind it.
 
@@ -101,8 +153,39 @@ class RegisterBus(Protocol):
     async def read(self, unit_id: int, table: Table, address: int, count: int) -> Sequence[int]:
         """Read ``count`` registers (0..65535) or bits (0/1) from ``address``."""
 
-    async def write(self, unit_id: int, table: Table, address: int, values: Sequence[int]) -> None:
-        """Write registers (function 16, or 6 where only that is allowed) or bits (15 or 5)."""
+    async def write(
+        self,
+        unit_id: int,
+        table: Table,
+        address: int,
+        values: Sequence[int],
+        function: int | None = None,
+    ) -> None:
+        """Write registers (6, 16) or bits (5, 15) by this Modbus function.
+
+        None: one bit by 5, several by 15, registers by 16.
+        """
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
+class OctetBus(Protocol):
+    """One connection to a line whose frames say for whom they are (DL/T 645, CJ/T 188).
+
+    One question at a time. Raises NoAnswerError or GarbageAnswerError.
+    """
+
+    async def ask(
+        self, question: bytes, answer: Callable[[bytes], T | None], *, repeatable: bool = True
+    ) -> T:
+        """Send a question; return what ``answer`` makes of the octets heard since, once it can.
+
+        ``repeatable``: it does no harm when it is put again.
+        """
+
+    async def tell(self, octets: bytes) -> None:
+        """Send what nobody answers."""
 
     async def close(self) -> None:
         """Close the connection."""
@@ -112,12 +195,20 @@ class Put(Protocol):
     """Hand a batch to intake."""
 
     def __call__(
-        self, batch: Batch, durable: Callable[[], None] | None = None, waiting: int = 1
+        self, batch: Batch, durable: Callable[[], None] | None = None, waiting: int = 1, /
     ) -> None:
         """Take readings; ``durable`` is called once they are kept.
 
         ``waiting`` is how many messages wait for that: a broker sends no more when too many do.
         """
+
+
+class Reach(IntEnum):
+    """How far a question came that was not answered as it should be."""
+
+    NOTHING = 0  # there is no connection
+    GATEWAY = 1  # the connection is up, but the unit is silent
+    DEVICE = 2  # the unit answered, but with nothing that can be used
 
 
 class Notice(Protocol):
@@ -126,8 +217,11 @@ class Notice(Protocol):
     def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
         """Note an answer or a message of a device."""
 
-    def failed(self, device: str, at_ms: int, error: str) -> None:
-        """Note that a device did not answer, or said that it goes offline."""
+    def failed(self, device: str, at_ms: int, error: str, reach: Reach = Reach.GATEWAY) -> None:
+        """Note that a device did not answer, or said that it goes offline, and how far one came."""
+
+    def skewed(self, device: str, ahead_ms: int) -> None:
+        """Note how far the clock of a device is ahead where that cannot be right, else 0."""
 
     def rejected(self, source: str, at_ms: int, reason: str, payload: bytes) -> None:
         """Count a message that could not be used and keep it as a dead letter."""
@@ -147,6 +241,17 @@ class Message:
     received_ms: int
     token: object = None
     waited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How the hub and a broker know each other; ``ca`` is who signed the broker's certificate."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 class Messages(Protocol):
@@ -171,11 +276,39 @@ class Messages(Protocol):
         """Disconnect and end the thread."""
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Registers or bits of a device that stand in a row, whatever its profile says of them."""
+
+    table: Table
+    address: int
+    count: int
+
+
+class Seen(NamedTuple):
+    """What a look brought: registers or octets as they came; of a point also what they mean."""
+
+    raw: Sequence[int]
+    value: float = math.nan
+    quality: int = 0
+
+
+Look = Callable[[str, "Span | str"], Awaitable[Seen]]
+"""Put one short question to a device: for a span of it, or for one of its points."""
+
+
 class PolledDriver(Protocol):
     """The devices of one gateway, read one at a time when the poller says so."""
 
     async def poll(self, device: str) -> Batch:
         """Read all points of a device; raise DeviceError when it gave no answer at all."""
+
+    async def look(self, device: str, what: Span | str) -> Seen:
+        """Put one question, outside of any poll, and learn nothing from it.
+
+        Devices with registers are asked for a span, those with frames of their own for a point;
+        Refused for the other one.
+        """
 
     async def write(self, point: Point, value: float) -> float:
         """Write a declared writable point and return what the device says it is afterwards."""
@@ -190,7 +323,7 @@ class PushedDriver(Protocol):
     async def start(self, put: Put, notice: Notice) -> None:
         """Connect and begin to deliver; returns at once, connected or not."""
 
-    async def write(self, point: Point, value: float) -> float:
+    async def write(self, point: Point, value: float, leave: Leave = for_ever) -> float:
         """Send a command for a declared writable point; return the value of the reply."""
 
     async def close(self) -> None:

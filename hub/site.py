@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -26,17 +27,50 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """How a gateway or serial line wants to be talked to; the defaults suit almost all.
+
+    ``retries`` is how often a read is asked again; writes never are. ``baudrate``, ``parity`` and
+    ``stopbits`` matter to a serial port only, the files to TLS only.
+    """
+
+    in_flight: int = 1
+    pause_after_connect: timedelta = timedelta(0)
+    pause_between: timedelta = timedelta(0)
+    close_after_poll: bool = False
+    transaction_ids: Literal["strict", "lenient"] = "strict"
+    retries: int = 0
+    baudrate: int = 9600
+    parity: Literal["none", "even", "odd"] = "none"
+    stopbits: Literal[1, 2] = 1
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
-    """The box that leads to a bus of Modbus devices."""
+    """The box, or the serial port, that leads to a bus of Modbus devices."""
 
     id: str
     url: str
     timeout: timedelta
+    line: Line = Line()
+
+    @property
+    def transport(self) -> str:
+        """Return what the URL begins with: tcp, tcp+tls, rtu+tcp or serial."""
+        return self.url.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One physical thing. ``gateway`` and ``unit_id`` are None for devices that speak MQTT."""
+    """One physical thing. ``gateway`` and ``unit_id`` are None for devices that speak MQTT.
+
+    ``address`` stands for the unit id where the protocol has addresses of its own (DL/T 645,
+    CJ/T 188); ``password_file`` names the file with what its commands must show. ``topic`` is where
+    a device that speaks MQTT publishes, if not where its id says.
+    """
 
     id: str
     profile: str
@@ -46,6 +80,9 @@ class Device:
     gateway: str | None
     unit_id: int | None
     points: tuple[Point, ...]
+    address: str | None = None
+    password_file: str | None = None
+    topic: str | None = None
 
 
 class Site:

@@ -7,27 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hub.control import Commands
-from hub.database.connection import Database
 from hub.energy.consumption import Consumption
 from hub.engine import Engine
 from hub.health import Health
 from hub.intake import Intake
-from hub.journal import Journal
+from hub.kept import Kept
 from hub.live import Live
 from hub.poller import Poller
-from hub.ports import Messages, StartError, TimeSeriesStore
+from hub.ports import Messages, StartError
 from hub.recorder import Recorder
-from hub.site import Site
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """What holds data: the database, the journal and the time-series store."""
-
-    database: Database
-    journal: Journal
-    store: TimeSeriesStore
-    site: Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +44,6 @@ class Hub:
     def counters(self) -> dict[str, float]:
         """Return the figures of /metrics."""
         counts = [poller.counts for poller in self.pollers.values()]
-        health = self.health.counts
         return {
             "polls_due_total": sum(count.due for count in counts),
             "polls_done_total": sum(count.done for count in counts),
@@ -64,11 +51,21 @@ class Hub:
             "polls_late_total": sum(count.late for count in counts),
             **{f"intake_{name}": count for name, count in self.intake.counts.items()},
             **{f"engine_{name}": count for name, count in self.engine.counts.items()},
-            **{f"devices_{state}": count for state, count in health["states"].items()},
-            "rejected_messages_total": sum(health["rejected"].values()),
             "journal_sequence": self.kept.journal.last(),
             "recorder_lag_entries": self.recorder.lag(),
             "mqtt_connected": float(self.messages is not None and self.messages.connected()),
+        }
+
+    def polls(self) -> dict[str, dict[str, float]]:
+        """Return what became of the polls of each gateway, and whether its breaker is open."""
+        return {
+            gateway: {
+                "polls_due_total": poller.counts.due,
+                "polls_failed_total": poller.counts.failed,
+                "polls_late_total": poller.counts.late,
+                "breaker_open": float(poller.resting),
+            }
+            for gateway, poller in self.pollers.items()
         }
 
     def problems(self) -> list[str]:

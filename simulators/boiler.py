@@ -13,6 +13,7 @@ from hub.model import Json
 from hub.ports import Refused
 from hub.site import Device
 from simulators.climate import cold_water, outdoor_temperature
+from simulators.heat_pump import cop, heat_share
 from simulators.noise import uniform
 from simulators.twin import Twin
 
@@ -22,13 +23,17 @@ _CP = 4.186  # kJ/(kg K)
 _KWH = 3600.0  # kJ
 _INDOOR = 20.0
 _HEAT_PUMP_LIMIT = 48.0
+_CONDENSER = 3.0  # K by which the water leaves the heat pump warmer than the layer it enters
 _SAFETY_LIMIT = 78.0  # the thermostat of the elements themselves
 _NO_ELEMENT_CURRENT = 21  # fault code of the controller
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a plant is built for; powers in kW, heat losses in kW/K."""
+    """What a plant is built for; powers in kW, heat losses in kW/K.
+
+    The heat pump gives ``heat_pump_kw`` at 7 degC outside, more on warm days and less on cold ones.
+    """
 
     top_kg: float
     bottom_kg: float
@@ -107,6 +112,7 @@ class BoilerTwin(Twin):
         self._heat_pump_on = False
         self._elements_on = False
         self._cop = 3.3
+        self._heat_pump_kw = self.size.heat_pump_kw
         self._draw_kg_s = 0.0
         self._first_stored = self.stored_kj
 
@@ -123,7 +129,7 @@ class BoilerTwin(Twin):
     @property
     def power_w(self) -> float:
         """Return the electric power taken now."""
-        heat_pump = self.size.heat_pump_kw / self._cop if self._heat_pump_on else 0.0
+        heat_pump = self._heat_pump_kw / self._cop if self._heat_pump_on else 0.0
         return 1000 * (heat_pump + self._pump_kw + self._elements_kw)
 
     @property
@@ -144,7 +150,9 @@ class BoilerTwin(Twin):
         """Let ten seconds from ``at_ms`` pass in which showers draw so much hot water."""
         self._control()
         air = outdoor_temperature(at_ms)
-        self._cop = 0.45 * (self.bottom + 278.15) / (self.bottom + 10 - air)
+        water = self.bottom + _CONDENSER
+        self._cop = cop(air, water)
+        self._heat_pump_kw = self.size.heat_pump_kw * heat_share(air, water)
         leak_kg = self.size.leak_kg_s * _STEP_S if "leak" in self.faults else 0.0
         self._draw_kg_s = draw_kg / _STEP_S
         self._move_heat(draw_kg, leak_kg, cold_water(at_ms))
@@ -166,7 +174,7 @@ class BoilerTwin(Twin):
     def _move_heat(self, draw_kg: float, leak_kg: float, cold: float) -> None:
         size, ledger, top, bottom = self.size, self.ledger, self.top, self.bottom
         out_kg = draw_kg + leak_kg
-        heat_pump = size.heat_pump_kw * _STEP_S if self._heat_pump_on else 0.0
+        heat_pump = self._heat_pump_kw * _STEP_S if self._heat_pump_on else 0.0
         elements = self._elements_kw * _STEP_S
         lost_top = size.loop_loss * (top - _INDOOR) * _STEP_S
         lost_bottom = size.bottom_loss * (bottom - _INDOOR) * _STEP_S
@@ -216,7 +224,7 @@ class BoilerTwin(Twin):
             "outdoor_temperature": outdoor_temperature(self.now_ms),
         }
 
-    def write(self, point: str, value: float) -> None:
+    def _write(self, point: str, value: float) -> None:
         """Take a new setpoint."""
         if point != "setpoint":
             raise Refused(f"{self.device.id}: {point} cannot be written")

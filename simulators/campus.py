@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 
 from drivers.profile import Profile
 from hub.model import Json
 from hub.ports import Clock, Refused
 from hub.site import Device
+from simulators import fit
 from simulators.boiler import STEP_MS, BoilerTwin
 from simulators.climate import cold_water
+from simulators.generic import GenericTwin
 from simulators.meter import MainMeterTwin, RoomMeterTwin
 from simulators.reference import write_reference
 from simulators.shower import ShowerTwin
 from simulators.twin import Twin
+from simulators.wires import LINE, OF_A_GATEWAY, Wires
 
 __all__ = ["Fleet", "Label", "write_reference"]
 _MAINS_HOT = 55.0  # what a terminal gets whose building has no plant of its own
@@ -62,7 +66,9 @@ class Plant:
 class Fleet:
     """Every twin of a site; twins are advanced when somebody looks at them.
 
-    ``pace`` lets the physics run faster than the clock (the self-test); it is 1 elsewhere.
+    ``pace`` lets the physics run faster than the clock (the self-test); at 0 they stand still.
+    Without ``physics``, and where they do not fit a product, a twin holds plausible values.
+    ``zone`` is that of devices whose clock shows local time and names no zone.
     """
 
     def __init__(
@@ -71,64 +77,95 @@ class Fleet:
         profiles: Mapping[str, Profile],
         clock: Clock,
         pace: float = 1.0,
+        *,
+        physics: bool = True,
+        zone: tzinfo = UTC,
     ) -> None:
         self.clock = clock
         self.profiles = profiles
+        self.zone = zone
         self.devices: Mapping[str, Device] = {device.id: device for device in devices}
         self.labels: list[Label] = []
+        self.wires = Wires(devices, profiles, clock)
         self._pace = pace
         self._began_ms = clock.now_ms()
         self._twins: dict[str, Twin] = {}
-        self._movers: dict[str, tuple[Plant | Twin, ...]] = {}
-        self._build()
+        self._movers: dict[str, Sequence[Plant | Twin]] = {}
+        self._build(physics=physics)
 
-    def _build(self) -> None:
+    def _build(self, *, physics: bool) -> None:
         """Make the twins building by building: main meters last, they sum the others."""
         buildings: dict[str, list[Device]] = {}
         for device in self.devices.values():
             buildings.setdefault(_building(device), []).append(device)
-        for devices in buildings.values():
-            self._build_plant(devices)
-            for device in devices:
-                if device.kind == "meter" and not _is_main(device):
-                    twin = RoomMeterTwin(device, self._seed(device), self._began_ms)
-                    self._twins[device.id] = twin
-                    self._movers[device.id] = (twin,)
-            self._build_mains(devices)
+        for devices in buildings.values() if physics else ():
+            boilers = self._build_plant(devices)
+            loads = self._build_loads(devices)
+            self._build_mains(devices, [*boilers, *loads])
+        for device in self.devices.values():
+            if device.id not in self._twins:
+                generic = GenericTwin(device, self.profiles[device.profile], self._began_ms)
+                self._keep(generic, generic)
 
-    def _build_plant(self, devices: Sequence[Device]) -> None:
+    def _keep(self, twin: Twin, *movers: Plant | Twin) -> None:
+        self._twins[twin.device.id] = twin
+        self._movers[twin.device.id] = movers
+
+    def _suits(self, twin: Twin) -> bool:
+        """Tell whether physics fit a product, and let it show what else it has."""
+        profile = self.profiles[twin.device.profile]
+        told = fit.told(profile, twin.values())
+        if told is None:
+            return False
+        if fit.missing(profile, told):
+            twin.complete(told, GenericTwin(twin.device, profile, self._began_ms))
+        return True
+
+    def _build_plant(self, devices: Sequence[Device]) -> list[BoilerTwin]:
         now_ms = self._began_ms
         terminals = sum(device.kind == "shower" for device in devices)
-        boilers = [
+        tanks = [
             BoilerTwin(device, self._seed(device), now_ms, terminals)
             for device in devices
             if device.kind == "boiler"
         ]
-        showers = [
+        outlets = [
             ShowerTwin(device, self._seed(device), now_ms)
             for device in devices
             if device.kind == "shower"
         ]
+        boilers = [twin for twin in tanks if self._suits(twin)]
+        showers = [twin for twin in outlets if self._suits(twin)]
         plant = Plant(boilers, showers, now_ms)
-        for twin in (*boilers, *showers):
-            self._twins[twin.device.id] = twin
-            self._movers[twin.device.id] = (plant,)
+        for one in (*boilers, *showers):
+            self._keep(one, plant)
+        return boilers
 
-    def _build_mains(self, devices: Sequence[Device]) -> None:
-        below = [device.id for device in devices if device.id in self._twins]
-        feeders = [
-            twin
-            for twin in (self._twins[id_] for id_ in below)
-            if isinstance(twin, (RoomMeterTwin, BoilerTwin))
-        ]
-        movers = tuple(
-            dict.fromkeys(mover for twin in feeders for mover in self._movers[twin.device.id])
-        )
+    def _build_loads(self, devices: Sequence[Device]) -> list[RoomMeterTwin]:
+        """Give every meter a load of its own; the main meter counts one of each place."""
+        loads: dict[str, RoomMeterTwin] = {}
+        for device in devices:
+            if device.kind != "meter" or _is_main(device):
+                continue
+            load = RoomMeterTwin(device, self._seed(device), self._began_ms)
+            twin: Twin = load
+            if fit.three_phase(self.profiles[device.profile]):
+                twin = MainMeterTwin(device, self._seed(device), self._began_ms, [load])
+            if self._suits(twin):
+                self._keep(twin, *dict.fromkeys((load, twin)))
+                loads.setdefault(device.place, load)
+        return list(loads.values())
+
+    def _build_mains(
+        self, devices: Sequence[Device], feeders: Sequence[BoilerTwin | RoomMeterTwin]
+    ) -> None:
+        below = [self._movers[twin.device.id] for twin in feeders]
+        movers = tuple(dict.fromkeys(mover for one in below for mover in one))
         for device in devices:
             if device.kind == "meter" and _is_main(device):
                 main = MainMeterTwin(device, self._seed(device), self._began_ms, feeders)
-                self._twins[device.id] = main
-                self._movers[device.id] = (*movers, main)
+                if self._suits(main):
+                    self._keep(main, *movers, main)
 
     def _seed(self, device: Device) -> int:
         return self.clock.random(f"twin/{device.id}").getrandbits(64)
@@ -158,22 +195,28 @@ class Fleet:
 
     async def overview(self) -> Sequence[Mapping[str, Json]]:
         """Return each twin: device, kind, place, faults it can have, faults active, parts."""
-        return [
-            {
-                "device": twin.device.id,
-                "kind": twin.device.kind,
-                "place": twin.device.place,
-                "faults": list(twin.faults_possible),
-                "active": list(twin.faults),
-                "parts": list(twin.parts),
-            }
-            for twin in self._twins.values()
-        ]
+        return [self._seen(twin) for twin in self._twins.values()]
+
+    def _seen(self, twin: Twin) -> dict[str, Json]:
+        device = twin.device
+        on_line = self.wires.possible(device)
+        return {
+            "device": device.id,
+            "kind": device.kind,
+            "place": device.place,
+            "faults": [*twin.faults_possible, *on_line],
+            "active": [*twin.faults, *self.wires.active(device, self.clock.now_ms())],
+            "parts": [*twin.parts, *([LINE] if on_line else [])],
+        }
 
     async def fault(self, device: str, kind: str) -> None:
-        """Start a fault now and label it."""
+        """Start a fault of a device or of its line now and label it."""
         now_ms = self.clock.now_ms()
         twin = self.twin_at(device, now_ms)
+        if kind in self.wires.possible(twin.device):
+            if self.wires.begin(twin.device, kind, now_ms):
+                self.labels.append(Label(device, kind, now_ms, None))
+            return
         already = kind in twin.faults
         twin.fault(kind)
         if not already:
@@ -181,12 +224,21 @@ class Fleet:
             self.labels.append(Label(device, kind, now_ms, now_ms if momentary else None))
 
     async def repair(self, device: str, part: str) -> None:
-        """Replace a part now and end the labels of the faults that it cured."""
+        """Replace a part, or mend the line, and end the labels of the faults that it cured."""
         now_ms = self.clock.now_ms()
-        cured = self.twin_at(device, now_ms).repair(part)
+        twin = self.twin_at(device, now_ms)
+        concerned = {device}
+        if part == LINE and self.wires.possible(twin.device):
+            cured: Sequence[str] = self.wires.mend(twin.device, now_ms)
+            concerned |= self.wires.beside(twin.device)
+        else:
+            cured = twin.repair(part)
         self.labels = [
             replace(label, end_ms=now_ms)
-            if label.device == device and label.kind in cured and label.end_ms is None
+            if label.device in concerned
+            and label.kind in cured
+            and label.end_ms is None
+            and (label.device == device or label.kind in OF_A_GATEWAY)
             else label
             for label in self.labels
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import ClassVar, Protocol
 
@@ -120,15 +120,19 @@ class RoomMeterTwin(Twin):
         factor = 0.93 + 0.05 * uniform(self._seed + 1, minute)
         shown = [began + used for began, used in zip(self._began, self._used, strict=True)]
         shown[self._tariff] += self._pending_kwh(self.now_ms)
+        apparent = power / factor
         status = _OVERLOAD * self._tripped | _RELAY_OPEN * (not self._closed)
         return {
             "energy": sum(shown),
+            "import_energy": sum(shown),
             "energy_peak": shown[PEAK],
             "energy_flat": shown[FLAT],
             "energy_valley": shown[VALLEY],
             "power": power,
             "voltage": voltage,
             "current": power / (voltage * factor),
+            "apparent_power": apparent,
+            "reactive_power": sqrt(max(apparent**2 - power**2, 0.0)),
             "power_factor": factor,
             "frequency": 50 + 0.015 * normal(self._seed + 2, minute),
             "relay": float(self._closed),
@@ -137,10 +141,10 @@ class RoomMeterTwin(Twin):
             "status": float(status),
         }
 
-    def write(self, point: str, value: float) -> None:
-        """Open or close the relay, or set the load limit in W."""
+    def _write(self, point: str, value: float) -> None:
+        """Open or close the relay, or set the load limit in W; a plug has no other relay point."""
         self._settle(self.now_ms)
-        if point == "relay_command" and value in (0, 1):
+        if point in ("relay", "relay_command") and value in (0, 1):
             self._closed, self._tripped = bool(value), False
         elif point == "load_limit":
             self._limit_w = value
@@ -197,7 +201,7 @@ class MainMeterTwin(Twin):
         }
         for phase in range(3):
             values |= self._phase(phase, total * self._shares[phase], kwh, minute)
-        return values
+        return values | _together(values)
 
     def _phase(self, phase: int, power: float, kwh: float, minute: int) -> dict[str, float]:
         line = f"l{phase + 1}"
@@ -211,13 +215,29 @@ class MainMeterTwin(Twin):
             f"apparent_power_{line}": apparent,
             f"reactive_power_{line}": sqrt(max(apparent**2 - power**2, 0.0)),
             f"power_factor_{line}": factor,
+            f"energy_{line}": kwh * self._shares[phase],
             f"import_energy_{line}": kwh * self._shares[phase],
         }
 
-    def write(self, point: str, value: float) -> None:
+    def _write(self, point: str, value: float) -> None:
         """Refuse: the main meter has nothing to write."""
         raise Refused(f"{self.device.id}: {point} cannot be set to {value}")
 
     def truth(self) -> dict[str, Json]:
         """Return the electricity since the start."""
         return self._record() | {"energy_kwh": self.used_kwh}
+
+
+def _together(values: Mapping[str, float]) -> dict[str, float]:
+    """Return what a three-phase meter shows of its phases as one."""
+    voltage, apparent, reactive = (
+        sum(values[f"{what}_l{phase}"] for phase in (1, 2, 3))
+        for what in ("voltage", "apparent_power", "reactive_power")
+    )
+    return {
+        "voltage": voltage / 3,
+        "current": 3 * apparent / voltage,
+        "apparent_power": apparent,
+        "reactive_power": reactive,
+        "power_factor": values["power"] / apparent if apparent else 1.0,
+    }

@@ -1,19 +1,26 @@
-"""The twins behind real Modbus TCP gateways, on pymodbus's simulator; loopback only."""
+"""The twins behind real Modbus gateways, on pymodbus's simulator: TCP, RTU over TCP and serial."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import cast
-from urllib.parse import urlsplit
 
 from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.transport import ModbusProtocol
 
-from hub.ports import ExceptionAnswerError, StartError, Table
+from hub.ports import ExceptionAnswerError, Table
 from hub.site import Device, Gateway
 from simulators.campus import Fleet
+from simulators.framing import Framing, Mbap, Rtu
+from simulators.front import Front, Sink
+from simulators.proxy import Behind, Proxy
 from simulators.registers import Unit
 from simulators.virtual import units
 
@@ -25,16 +32,24 @@ _TABLES: Mapping[int, Table] = {
     1: "coil", 5: "coil", 15: "coil", 2: "discrete",
     3: "holding", 6: "holding", 16: "holding", 4: "input",
 }  # fmt: skip
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+FRAMINGS: Mapping[str, Framing] = {"tcp": Mbap(), "rtu+tcp": Rtu(), "serial": Rtu()}
 
 
 class ModbusServers:
-    """One Modbus TCP server per gateway, with the gateway's units behind it."""
+    """One server per gateway, with the gateway's units behind it and its line before it."""
 
-    def __init__(self, fleet: Fleet, gateways: Sequence[Gateway]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        gateways: Sequence[Gateway],
+        links: Mapping[str, Path] = MappingProxyType({}),
+        framings: Mapping[str, Framing] = FRAMINGS,
+    ) -> None:
         self._fleet = fleet
         self._gateways = gateways
-        self._servers: list[ModbusTcpServer] = []
+        self._links = links
+        self._framings = framings
+        self._fronts: list[Front] = []
 
     async def start(self) -> None:
         """Listen on every gateway's address; StartError when one cannot be had."""
@@ -46,30 +61,73 @@ class ModbusServers:
             await self._listen(gateway, behind[gateway.id])
 
     async def _listen(self, gateway: Gateway, devices: Sequence[Device]) -> None:
-        url = urlsplit(gateway.url)
-        if url.scheme != "tcp" or url.hostname not in _LOOPBACK or not url.port:
-            raise StartError(
-                f"gateway {gateway.id}: {gateway.url} is not on this machine; "
-                "simulated gateways need tcp://127.0.0.1:<port>"
-            )
         behind = units(self._fleet, devices)
-        simulated = [_device(unit_id, unit) for unit_id, unit in behind.items()]
         server = ModbusTcpServer(
-            simulated, address=(url.hostname, url.port), trace_pdu=_hearing(behind)
+            [_device(unit_id, unit) for unit_id, unit in behind.items()],
+            framer=FramerType.SOCKET if gateway.transport == "tcp" else FramerType.RTU,
+            trace_pdu=_hearing(behind),
         )
-        try:
-            await server.serve_forever(background=True)
-        except (OSError, RuntimeError) as error:
-            raise StartError(
-                f"gateway {gateway.id}: port {url.port} cannot be opened; is it taken?"
-            ) from error
-        self._servers.append(server)
+        proxy = Proxy(
+            self._fleet.wires.of(gateway.id),
+            self._framings[gateway.transport],
+            self._fleet.clock,
+            conversation_with(server),
+        )
+        front = Front(gateway, proxy.converse, self._links.get(gateway.id))
+        await front.start()
+        self._fronts.append(front)
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
-        for server in self._servers:
-            await server.shutdown()  # type: ignore[no-untyped-call] # pymodbus leaves it so
-        self._servers.clear()
+        for front in self._fronts:
+            await front.stop()
+        self._fronts.clear()
+
+
+def conversation_with(server: ModbusTcpServer) -> Behind:
+    """Return what begins a conversation with a server of pymodbus, without a socket between."""
+
+    async def begin() -> tuple[asyncio.StreamReader, Sink]:
+        handler = server.handle_new_connection()
+        said = asyncio.StreamReader()
+        handler.connection_made(_Answers(said))
+        return said, _Questions(handler)
+
+    return begin
+
+
+class _Answers(asyncio.Transport):
+    """What pymodbus writes to: its answers go to whoever asked."""
+
+    def __init__(self, said: asyncio.StreamReader) -> None:
+        super().__init__()
+        self._said = said
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Hand over an answer."""
+        self._said.feed_data(bytes(data))
+
+    def close(self) -> None:
+        """Say no more."""
+        self._said.feed_eof()
+
+
+class _Questions:
+    """What the proxy writes to: its questions go to pymodbus."""
+
+    def __init__(self, handler: ModbusProtocol) -> None:
+        self._handler = handler
+
+    def write(self, data: bytes, /) -> None:
+        """Hand over a question."""
+        self._handler.data_received(data)
+
+    async def drain(self) -> None:
+        """Have no need to wait."""
+
+    def close(self) -> None:
+        """End the conversation."""
+        self._handler.close()
 
 
 def _hearing(behind: Mapping[int, Unit]) -> Callable[[bool, ModbusPDU], ModbusPDU]:

@@ -1,4 +1,4 @@
-"""The terminals of a fleet on a real broker: one paho client speaks for all of them."""
+"""The MQTT devices of a fleet on a real broker: one paho client speaks for all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion
 
 from simulators.campus import Fleet
-from simulators.telemetry import Said, Terminals
+from simulators.dialects import Said
+from simulators.telemetry import Terminals
 
 log = logging.getLogger(__name__)
 _PORT = 1883
@@ -36,7 +37,7 @@ class MqttDevices:
         self._client.on_message = self._received
 
     async def run(self) -> None:
-        """Speak until cancelled, then say that every terminal is offline."""
+        """Speak until cancelled, then say that every device is offline."""
         self._loop = asyncio.get_running_loop()
         self._client.connect_async(self._url.hostname or "127.0.0.1", self._url.port or _PORT)
         self._client.loop_start()
@@ -62,7 +63,8 @@ class MqttDevices:
 
     def _connected(self, client: Client, *_: Any) -> None:
         """Say who is here, and listen for commands (in paho's thread)."""
-        client.subscribe("campus/+/+/command", qos=1)
+        if wanted := self._terminals.topics():
+            client.subscribe([(topic, 1) for topic in wanted])
         for said in self._terminals.statuses(online=True):
             self._say(said)
 

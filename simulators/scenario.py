@@ -10,6 +10,7 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hub.ports import Clock, ConfigError, Twins
+from simulators.faults import EXCEPTIONS, Kind
 
 TicketAct = Literal["acknowledge", "arrive", "fix", "note"]
 _LOOK_S = 5.0  # how often people look for the ticket they wait for
@@ -53,6 +54,37 @@ class Step(Spec):
         return self
 
 
+class ProtocolFault(Spec):
+    """Something wrong on the line of a gateway, for all its devices or for one of them.
+
+    ``code`` is that of an exception, ``by`` the length of a delay, ``share`` how many of the
+    transactions are struck.
+    """
+
+    kind: Kind
+    at: timedelta
+    for_: timedelta = Field(alias="for", gt=timedelta(0))
+    gateway: str | None = None
+    device: str | None = None
+    code: int | None = None
+    by: timedelta | None = None
+    share: float = Field(1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> ProtocolFault:
+        if (self.gateway is None) == (self.device is None):
+            raise ValueError("a protocol fault has one of gateway and device")
+        if (self.kind == "exception") != (self.code is not None):
+            raise ValueError("an exception, and no other fault, has a code")
+        if self.code is not None and self.code not in EXCEPTIONS:
+            raise ValueError(f"code is one of {', '.join(map(str, EXCEPTIONS))}")
+        if (self.kind == "delay") != (self.by is not None):
+            raise ValueError("a delay, and no other fault, says by how much")
+        if self.device and self.kind in ("one_connection_only", "link_cut"):
+            raise ValueError(f"{self.kind} concerns a gateway, not one device")
+        return self
+
+
 class Expect(Spec):
     """What must hold at the end; what is not named is not judged."""
 
@@ -75,6 +107,7 @@ class Scenario(Spec):
     length: timedelta = Field(gt=timedelta(0))
     seed: int = 1
     steps: tuple[Step, ...] = ()
+    protocol_faults: tuple[ProtocolFault, ...] = ()
     expect: Expect = Expect()
 
     @property

@@ -8,12 +8,14 @@ import logging
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 from hub.model import Json
 from hub.ports import NoAnswerError, Refused, StartError, Twins
 from hub.site import Gateway
 from simulators.campus import Fleet
+from simulators.lines import LineServers, line_behind
 from simulators.modbus_server import ModbusServers
 from simulators.mqtt_device import MqttDevices
 
@@ -23,16 +25,25 @@ _LONGEST_ANSWER = 4 * 1024 * 1024  # the overview of the reference campus has 4,
 
 
 async def serve_fleet(
-    fleet: Fleet, gateways: Sequence[Gateway], mqtt_url: str | None, control: Path | None = None
+    fleet: Fleet,
+    gateways: Sequence[Gateway],
+    mqtt_url: str | None,
+    control: Path | None = None,
+    links: Mapping[str, Path] = MappingProxyType({}),
 ) -> None:
     """Serve the twins until cancelled.
 
-    Everything listens once the ``control`` socket is there.
+    Everything listens once the ``control`` socket is there. ``links`` says where the serial ports
+    of gateways are to be found, if not where their URLs say.
     """
-    servers = ModbusServers(fleet, gateways)
+    lines = [(one, line) for one in gateways if (line := line_behind(fleet, one.id)) is not None]
+    meters = LineServers(lines, links)
+    others = {gateway.id for gateway, _ in lines}
+    servers = ModbusServers(fleet, [one for one in gateways if one.id not in others], links)
     door = Control(fleet, control) if control else None
     try:
         await servers.start()
+        await meters.start()
         if door:
             await door.start()
         log.info("simulators serve: %d devices, %d gateways", len(fleet.devices), len(gateways))
@@ -43,6 +54,7 @@ async def serve_fleet(
     finally:
         if door:
             await door.stop()
+        await meters.stop()
         await servers.stop()
 
 

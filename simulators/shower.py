@@ -1,8 +1,4 @@
-"""A shower terminal: people come by the hour of the day, mix hot and cold, and go.
-
-Durations and flows follow 299 measured sessions (median 226 s and 5.1 L/min, ninth decile 489 s
-and 6.6 L/min).
-"""
+"""A shower terminal: people come by the hour of the day, mix hot and cold, and go."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ from hub.ports import Refused
 from hub.site import Device
 from simulators.boiler import STEP_MS
 from simulators.climate import local_hour
-from simulators.noise import normal, uniform
+from simulators.noise import uniform
+from simulators.session import litres_a_minute, seconds
 from simulators.twin import Twin
 
 IDLE, RUNNING, LOCKED = 0, 2, 4
@@ -27,8 +24,8 @@ _DRIP = 0.4  # L/min
 _VALVE_DOES_NOT_CLOSE = 0b10
 # sessions an hour that begin at a free terminal, by hour of the day
 _ARRIVALS = (
-    0.2, 0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 1.7, 0.9, 0.4, 0.3, 0.4,
-    0.7, 0.7, 0.4, 0.4, 0.7, 1.4, 2.5, 3.7, 4.6, 5.2, 4.0, 1.4,
+    0.3, 0.0, 0.0, 0.0, 0.0, 0.1, 1.2, 2.2, 1.2, 0.5, 0.4, 0.5,
+    0.9, 0.9, 0.5, 0.5, 0.9, 1.8, 3.2, 4.8, 5.9, 6.7, 5.2, 1.8,
 )  # fmt: skip
 
 
@@ -90,9 +87,9 @@ class ShowerTwin(Twin):
             return
         if uniform(self._seed, 4 * minute) >= _ARRIVALS[int(local_hour(at_ms))] / 60:
             return
-        seconds = 226 * exp(0.602 * normal(self._seed, 4 * minute + 1))
-        self._wish_flow = 5.1 * exp(0.201 * normal(self._seed, 4 * minute + 2))
-        self._ends_ms = at_ms + max(STEP_MS, round(seconds * 1000))
+        steps = round(seconds(uniform(self._seed, 4 * minute + 1)) * 1000 / STEP_MS)
+        self._wish_flow = litres_a_minute(uniform(self._seed, 4 * minute + 2))
+        self._ends_ms = at_ms + steps * STEP_MS
         self.session_litres = 0.0
 
     def _run(self, at_ms: int, hot: float, cold: float) -> float:
@@ -125,7 +122,7 @@ class ShowerTwin(Twin):
             "battery": max(100 - (self.now_ms - self._began_ms) / 86_400_000 * 0.05, 0.0),
         }
 
-    def write(self, point: str, value: float) -> None:
+    def _write(self, point: str, value: float) -> None:
         """Shut the terminal's main valve (0: locked until opened) or open it again (1)."""
         if point != "valve" or value not in (0, 1):
             raise Refused(f"{self.device.id}: {point} cannot be set to {value}")

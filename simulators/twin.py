@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from hub.model import Json
@@ -34,6 +34,8 @@ class Twin(ABC):
         self._frozen: dict[str, float] = {}
         self._reset: dict[str, float] = {}
         self._repairs: list[dict[str, Json]] = []
+        self._told: Collection[str] | None = None
+        self._rest: Twin | None = None
 
     @property
     def faults_possible(self) -> tuple[str, ...]:
@@ -54,9 +56,20 @@ class Twin(ABC):
     def advance(self, now_ms: int) -> None:
         """Let time pass up to ``now_ms``; an earlier instant changes nothing."""
 
-    @abstractmethod
+    def complete(self, told: Collection[str], rest: Twin) -> None:
+        """Be a product that shows more: ``told`` come from here, all else from ``rest``."""
+        self._told, self._rest = told, rest
+
     def write(self, point: str, value: float) -> None:
         """Take a written value; Refused when the device has no such thing to write."""
+        if self._rest is not None:
+            self._rest.write(point, value)  # what its product refuses, and its conditions
+        if self._told is None or point in self._told:
+            self._write(point, value)
+
+    @abstractmethod
+    def _write(self, point: str, value: float) -> None:
+        """Take a written value; Refused when there is no such thing to write."""
 
     @abstractmethod
     def truth(self) -> dict[str, Json]:
@@ -68,12 +81,17 @@ class Twin(ABC):
 
     def values(self) -> dict[str, float]:
         """Return every value as the device shows it now, by point name."""
+        values = self._shown_by_physics()
+        if self._told is None or self._rest is None:
+            return values
+        return self._rest.values() | {name: values[name] for name in self._told}
+
+    def _shown_by_physics(self) -> dict[str, float]:
+        """Return the readings as stuck sensors and reset counters let them be seen."""
         values = self._readings()
         for name, start in self._reset.items():
             values[name] -= start
-        if self._frozen:
-            values.update(self._frozen)
-        return values
+        return values | self._frozen
 
     def fault(self, kind: str) -> None:
         """Start a fault; one that is already there stays as it is."""
@@ -84,7 +102,7 @@ class Twin(ABC):
             readings = self._readings()
             self._reset = {name: readings[name] for name in self.counters}
         elif kind == "sensor_stuck" and not self._frozen:
-            values = self.values()
+            values = self._shown_by_physics()
             self._frozen = {name: values[name] for name in self.sensors}
         if kind not in _MOMENTARY and kind not in self.faults:
             self.faults.append(kind)

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from drivers.profile import ModbusProfile
-from hub.ports import Clock, Message, NoAnswerError, Table
+from hub.ports import Clock, ExceptionAnswerError, Message, NoAnswerError, Table
 from hub.site import Device
 from simulators.campus import Fleet
+from simulators.dialects import Said
 from simulators.registers import Unit
-from simulators.telemetry import Said, Terminals
+from simulators.telemetry import Terminals
 
 
 def units(fleet: Fleet, devices: Sequence[Device]) -> dict[int, Unit]:
@@ -48,10 +49,20 @@ class TwinBus:
             await self._clock.sleep(self._timeout_s)
             raise
 
-    async def write(self, unit_id: int, table: Table, address: int, values: Sequence[int]) -> None:
+    async def write(
+        self,
+        unit_id: int,
+        table: Table,
+        address: int,
+        values: Sequence[int],
+        function: int | None = None,
+    ) -> None:
         """Write registers or bits."""
         try:
-            self._unit(unit_id).write(table, address, values)
+            unit = self._unit(unit_id)
+            if function is not None and not unit.accepts(function):
+                raise ExceptionAnswerError(f"unit {unit_id}: exception 1", 1)
+            unit.write(table, address, values)
         except NoAnswerError:
             await self._clock.sleep(self._timeout_s)
             raise

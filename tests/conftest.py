@@ -1,13 +1,29 @@
-"""What every test may ask for: the scale of the run, and real servers that may be missing."""
+"""What every test may ask for: the scale of the run, and real servers that may be missing.
+
+Made-up examples are the same in every run, and none has a time limit: the machine may be busy.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+OURS = (None, "drivers", "hub", "rules", "simulators")  # None: the root of all loggers
+
+settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,3 +56,12 @@ def binary() -> Callable[..., str]:
         pytest.skip(text)
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def _log_is_left_as_found() -> Iterator[None]:
+    """Name the test that silences the log; tests after it would wait for lines in vain."""
+    before = [logging.getLogger(name).level for name in OURS]
+    yield
+    after = [logging.getLogger(name).level for name in OURS]
+    assert after == before, "this test changed the level of a logger and did not put it back"

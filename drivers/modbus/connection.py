@@ -1,213 +1,332 @@
-"""The one door to pymodbus: one Modbus TCP gateway, one request at a time."""
+"""One gateway or serial line: the one connection that its units and all commands share."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pymodbus import ModbusException
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.pdu import ModbusPDU
-
-from drivers.modbus.frame import fault_of
+from drivers.modbus.breaker import Breaker
+from drivers.modbus.frame import REFUSAL, Question, bits_of, reading, words_of, writing
+from drivers.modbus.link import Framing, Link, open_tcp
+from drivers.modbus.rtu import RtuFraming
+from drivers.modbus.serial import byte_s, open_serial
+from drivers.modbus.tcp import TcpFraming
+from drivers.tls import trusting
 from hub.ports import (
     Clock,
     ConfigError,
+    DeviceError,
     ExceptionAnswerError,
     GarbageAnswerError,
     NoAnswerError,
+    NotConnectedError,
+    RestingError,
     Table,
 )
+from hub.site import Line
 
-# Health says lost and back once; pymodbus would say it at every poll.
-logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-
-_MISSES = 2  # a half-open socket still looks connected, so unanswered requests are what counts
-_LONGEST_WAIT_S = 60.0
-_ILLEGAL_FUNCTION = 1
+_MISSES = 2  # a half-open socket still looks connected, so unanswered questions are what counts
+_GAP_S = 0.02  # a line that says nothing for this long has said what it had to say
+_LATEST = 10  # timeouts after which an answer that is owed is not expected any more
+_LINGER_S = 0.1  # longer than the rests between the blocks of one poll
+_SILENCE = 3.5  # bytes of rest that Modbus asks for between two frames on a serial line
+_AROUND = 4  # bytes of two checksums
 _GATEWAY_SAYS_SILENT = (10, 11)
+_LINE = Line()
 
-Ask = Callable[[AsyncModbusTcpClient], Awaitable[ModbusPDU]]
+
+class _StaleError(NoAnswerError):
+    """The device ended a connection that had worked before it could answer: nobody's fault."""
 
 
-class TcpBus:
-    """A gateway at ``tcp://host:port``; connects when first asked and again after trouble."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How questions get there.
 
-    def __init__(self, url: str, timeout_s: float, clock: Clock) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "tcp" or not parts.hostname:
-            raise ConfigError([f"gateway {url}: only tcp://host:port can be used"])
-        self._host, self._port = parts.hostname, parts.port or 502
-        self._url, self._timeout_s, self._clock = url, timeout_s, clock
-        self._random = clock.random(f"modbus/{url}")
-        self._lock = asyncio.Lock()
-        self._client: AsyncModbusTcpClient | None = None
-        self._deadline: asyncio.Timeout | None = None
-        self._asked = b""
-        self._fault = ""
-        self._closed = ""
+    ``leaves_late``: what comes late stays behind when the connection is opened anew. ``patience``:
+    timeouts of quiet before a unit that owes an answer is asked again.
+    """
+
+    framing: Callable[[], Framing]
+    open: Callable[[Callable[[], Link]], Awaitable[Link]]
+    byte_s: float = 0.0
+    leaves_late: bool = True
+    patience: int = 1
+
+
+class Bus:
+    """A gateway or a serial line; it is opened when first asked and again after trouble.
+
+    Where a late answer looks like the next one (RTU frames, lenient transaction ids) a unit that
+    owes an answer is not asked again before the line was quiet for a while and opened anew, and
+    the answer it then gives is taken only when it stays the only one.
+    """
+
+    def __init__(self, url: str, timeout_s: float, clock: Clock, line: Line, way: Way) -> None:
+        self.objection: Callable[[int, bytes], str | None] | None = None
+        self._url, self._timeout_s, self._clock, self._line = url, timeout_s, clock, line
+        self._way = way
+        self._knows_late = way.framing().knows_late
+        if line.in_flight > 1 and not self._knows_late:
+            raise ConfigError([f"gateway {url}: in_flight above 1 needs tcp:// and strict ids"])
+        self._breaker = Breaker(clock, clock.random(f"modbus/{url}").random)
+        self._turns = asyncio.Semaphore(line.in_flight)
+        self._opening = asyncio.Lock()
+        self._link: Link | None = None
+        self._pause_s = max(line.pause_between.total_seconds(), way.byte_s * _SILENCE)
+        self._ready_s = self._dropped_s = 0.0
         self._misses = 0
-        self._failures = 0
-        self._wait_until = 0.0
+        self._owing: dict[int, float] = {}
+        self._restless = False
+        self._leaving: asyncio.TimerHandle | None = None
 
     async def read(self, unit_id: int, table: Table, address: int, count: int) -> Sequence[int]:
         """Read ``count`` registers (0..65535) or bits (0/1) from ``address``."""
+        question = reading(unit_id, table, address, count)
+        answer = await self._patiently(question)
+        return (words_of if table in ("holding", "input") else bits_of)(answer, count)
 
-        def ask(client: AsyncModbusTcpClient) -> Awaitable[ModbusPDU]:
-            reads = {
-                "holding": client.read_holding_registers,
-                "input": client.read_input_registers,
-                "coil": client.read_coils,
-                "discrete": client.read_discrete_inputs,
-            }
-            return reads[table](address, count=count, device_id=unit_id)
+    async def write(
+        self,
+        unit_id: int,
+        table: Table,
+        address: int,
+        values: Sequence[int],
+        function: int | None = None,
+    ) -> None:
+        """Write registers (6, 16) or bits (5, 15) by this function; never asked again in silence.
 
-        answer = await self._request(unit_id, f"{table} {address}", ask)
-        if table in ("holding", "input"):
-            return answer.registers
-        return [int(bit) for bit in answer.bits[:count]]
-
-    async def write(self, unit_id: int, table: Table, address: int, values: Sequence[int]) -> None:
-        """Write registers (function 16; 6 where the device knows only that) or bits (5, 15)."""
-        what = f"write {table} {address}"
-        if table == "coil":
-            await self._request(
-                unit_id, what, lambda client: _bits(client, unit_id, address, values)
-            )
-            return
-        try:
-            await self._request(
-                unit_id,
-                what,
-                lambda client: client.write_registers(address, list(values), device_id=unit_id),
-            )
-        except ExceptionAnswerError as error:
-            if error.code != _ILLEGAL_FUNCTION or len(values) != 1:
-                raise
-            await self._request(
-                unit_id,
-                what,
-                lambda client: client.write_register(address, values[0], device_id=unit_id),
-            )
+        None: one bit by 5, several by 15, registers by 16.
+        """
+        if function is None:
+            function = 16 if table == "holding" else 5 if len(values) == 1 else 15
+        await self._ask(writing(unit_id, function, address, values))
 
     async def close(self) -> None:
         """Close the connection."""
-        self._drop()
+        self._drop(self._link)
 
-    async def _request(self, unit_id: int, what: str, ask: Ask) -> ModbusPDU:
-        """Ask once and return an answer that fits the question, or raise what came instead."""
-        where = f"{self._url} unit {unit_id} {what}"
-        async with self._lock:
-            client = await self._connected()
+    async def _patiently(self, question: Question) -> bytes:
+        """Ask, and ask again as often as the gateway's settings say."""
+        left, stale = self._line.retries, False
+        while True:
             try:
-                answer = await self._answer(client, ask, where)
-            except BaseException as error:
-                # Cancelled half-way or garbled: what this connection says next cannot be trusted.
-                if not isinstance(error, NoAnswerError) or self._misses >= _MISSES:
-                    self._drop()
+                return await self._ask(question)
+            except _StaleError:
+                if stale:
+                    raise
+                stale = True
+            except (NoAnswerError, GarbageAnswerError):
+                if not left or self._breaker.wait_s() > 0:
+                    raise
+                left -= 1
+
+    async def _ask(self, question: Question) -> bytes:
+        """Ask once and return an answer that fits the question, or raise what came instead."""
+        async with self._turns:
+            link, alone_s = self._link, 0.0
+            if link is None or not link.open or self._ready_s or self._owing:
+                link, alone_s = await self._ready(question.sent[0])
+            try:
+                answer = await link.ask(question, self._deadline_s(question))
+                if alone_s:
+                    await self._alone(link, alone_s)
+            except (TimeoutError, ValueError, ConnectionError) as error:
+                raise self._failure(link, question, error) from None
+            except asyncio.CancelledError:
+                self._owe(question)
                 raise
-            self._misses = self._failures = 0
-        if not answer.isError():
-            return answer
-        if answer.exception_code in _GATEWAY_SAYS_SILENT:
-            raise NoAnswerError(f"{where}: the gateway says that the unit does not answer")
-        code = answer.exception_code
-        raise ExceptionAnswerError(f"{where}: exception {code}", code)
-
-    async def _answer(self, client: AsyncModbusTcpClient, ask: Ask, where: str) -> ModbusPDU:
-        """Wait for the answer under our own deadline; pymodbus's is longer and never fires."""
-        self._fault = self._closed = ""
-        try:
-            async with asyncio.timeout(self._timeout_s) as self._deadline:
-                return await ask(client)
-        except TimeoutError:
-            if self._fault:
-                raise GarbageAnswerError(f"{where}: garbage: {self._fault}") from None
-            if self._closed:
-                self._back_off()
-                self._misses = _MISSES
-                raise NoAnswerError(f"{where}: {self._closed}") from None
-            self._misses += 1
-            raise NoAnswerError(f"{where}: no answer within {self._timeout_s:g} s") from None
-        except (ModbusException, OSError) as error:
-            raise GarbageAnswerError(f"{where}: {error}") from error
-        finally:
-            self._deadline = None
-
-    async def _connected(self) -> AsyncModbusTcpClient:
-        if self._client is not None and self._client.connected:
-            return self._client
-        self._drop()
-        wait_s = self._wait_until - self._clock.monotonic()
-        if wait_s > 0:
-            raise NoAnswerError(f"{self._url}: not connected, next attempt in {wait_s:.0f} s")
-        self._client = self._new_client()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                connected = await self._client.connect()
-        except TimeoutError:
-            connected = False
-        except BaseException:
-            self._drop()
-            raise
-        if not connected:
-            self._drop()
-            self._back_off()
-            raise NoAnswerError(f"{self._url}: cannot connect")
+            finally:
+                self._rest(link)
         self._misses = 0
-        return self._client
+        self._breaker.answered()
+        if answer[1] & REFUSAL:
+            raise self._refusal(question, answer[2])
+        return answer
 
-    def _new_client(self) -> AsyncModbusTcpClient:
-        return AsyncModbusTcpClient(
-            self._host,
-            port=self._port,
-            timeout=self._timeout_s + 1,
-            retries=0,
-            reconnect_delay=0,
-            trace_packet=self._hear,
-            trace_connect=self._line,
+    def _deadline_s(self, question: Question) -> float:
+        return self._timeout_s + self._way.byte_s * (len(question.sent) + question.size + _AROUND)
+
+    def _refusal(self, question: Question, code: int) -> DeviceError:
+        where = f"{self._url} {question}"
+        if code in _GATEWAY_SAYS_SILENT:
+            return NoAnswerError(f"{where}: the gateway says that the unit does not answer")
+        return ExceptionAnswerError(f"{where}: exception {code}", code)
+
+    def _failure(self, link: Link, question: Question, error: Exception) -> DeviceError:
+        """Draw the consequences of what came instead of an answer, and say it."""
+        where = f"{self._url} {question}"
+        if isinstance(error, ConnectionError):
+            if link.answered:
+                return _StaleError(f"{where}: the device closed the connection")
+            self._breaker.failed(first_is_free=True)
+            return NoAnswerError(f"{where}: the device closed the connection")
+        self._owe(question)
+        if isinstance(error, ValueError):
+            if self._knows_late:
+                self._drop(link)
+            return GarbageAnswerError(f"{where}: garbage: {error}")
+        self._misses += 1
+        if self._misses >= _MISSES and self._way.leaves_late:
+            self._drop(link)
+        return NoAnswerError(f"{where}: no answer within {self._timeout_s:g} s")
+
+    def _owe(self, question: Question) -> None:
+        """Note that an answer of this unit may still come, where it could not be told."""
+        if not self._knows_late:
+            self._owing[question.sent[0]] = self._clock.monotonic()
+            self._restless = True
+
+    def _rest(self, link: Link) -> None:
+        """Leave the line alone for a while, or for good where the gateway wants it so."""
+        if self._pause_s:
+            self._ready_s = self._clock.monotonic() + self._pause_s
+        if self._line.close_after_poll:
+            self._stay()
+            self._leaving = asyncio.get_running_loop().call_later(_LINGER_S, self._leave, link)
+
+    def _stay(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
+    def _leave(self, link: Link) -> None:
+        if not link.busy:
+            self._drop(link)
+
+    async def _ready(self, unit_id: int) -> tuple[Link, float]:
+        """Return the connection once this unit may be asked, and for how long to doubt its answer.
+
+        Two questions, however late both are answered, are answered as far apart as they were asked.
+        """
+        self._stay()
+        link, since_s = self._link, self._owing.get(unit_id)
+        if link is not None and link.open and self._owing:
+            await self._settle(link, unit_id, since_s)
+        link = self._link if self._link is not None and self._link.open else await self._open()
+        if (rest_s := self._ready_s - self._clock.monotonic()) > 0:
+            await self._clock.sleep(rest_s)
+        self._ready_s = 0.0
+        if since_s is None:
+            return link, 0.0
+        apart_s = self._clock.monotonic() - since_s + self._timeout_s
+        return link, apart_s + _GAP_S if apart_s < self._timeout_s * _LATEST else 0.0
+
+    async def _settle(self, link: Link, unit_id: int, since_s: float | None) -> None:
+        """Let late bytes pass: a gap before any unit, much longer before the one that owes them."""
+        if self._restless or since_s is not None:
+            gap_s = max(self._owing.values()) + _GAP_S
+            patience_s = self._way.patience * self._timeout_s
+            await self._quiet(link, gap_s if since_s is None else since_s + patience_s)
+            self._restless = False
+        if since_s is not None:
+            del self._owing[unit_id]
+            if self._way.leaves_late:
+                self._drop(link)
+
+    async def _alone(self, link: Link, seconds: float) -> None:
+        """Take the answer of a unit that owed one only when no second one follows."""
+        heard_s = link.heard_s
+        await self._clock.sleep(seconds)
+        if link.heard_s > heard_s:
+            raise ValueError("a second answer followed; one of the two was late")
+
+    async def _quiet(self, link: Link, until_s: float) -> None:
+        """Wait until then and until nothing has been heard for a moment, but not for ever."""
+        end_s = max(until_s, self._clock.monotonic()) + self._timeout_s
+        while (now := self._clock.monotonic()) < (quiet_s := max(until_s, link.heard_s + _GAP_S)):
+            if now > end_s:
+                self._drop(link)
+                raise GarbageAnswerError(f"{self._url}: the line does not fall quiet")
+            await self._clock.sleep(quiet_s - now)
+
+    async def _open(self) -> Link:
+        """Connect, unless the breaker is open; one at a time."""
+        async with self._opening:
+            if self._link is not None and self._link.open:
+                return self._link
+            if (wait_s := self._breaker.wait_s()) > 0:
+                raise RestingError(f"{self._url}: not connected, next attempt in {wait_s:.0f} s")
+            # A gateway that takes one connection must first see that the last one is gone.
+            await self._clock.sleep(self._dropped_s + _GAP_S - self._clock.monotonic())
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    self._link = link = await self._way.open(self._new_link)
+            except OSError as error:
+                self._breaker.failed()
+                why = error.strerror or str(error) or f"not within {self._timeout_s:g} s"
+                raise NotConnectedError(f"{self._url}: cannot connect: {why}") from None
+            self._misses = 0
+            if self._way.leaves_late:
+                self._owing.clear()
+            self._ready_s = self._clock.monotonic() + self._line.pause_after_connect.total_seconds()
+            return link
+
+    def _new_link(self) -> Link:
+        return Link(self._way.framing(), self._clock, self.objection)
+
+    def _drop(self, link: Link | None) -> None:
+        if link is not None:
+            link.close()
+            self._dropped_s = self._clock.monotonic()
+        if self._link is link:
+            self._link = None
+
+
+class TcpBus(Bus):
+    """A gateway that speaks Modbus TCP, at ``tcp://host:port``."""
+
+    def __init__(self, url: str, timeout_s: float, clock: Clock, line: Line = _LINE) -> None:
+        host, port = _address(url, "tcp")
+        lenient = line.transaction_ids == "lenient"
+        way = Way(lambda: TcpFraming(lenient=lenient), lambda make: open_tcp(host, port, make))
+        super().__init__(url, timeout_s, clock, line, way)
+
+
+class TlsBus(Bus):
+    """A gateway that speaks Modbus TCP inside TLS, at ``tcp+tls://host:port``.
+
+    Its certificate and the host name in it are always checked.
+    """
+
+    def __init__(self, url: str, timeout_s: float, clock: Clock, line: Line = _LINE) -> None:
+        host, port = _address(url, "tcp+tls", 802)
+        tls = trusting(f"gateway {url}", line.ca_file, line.cert_file, line.key_file)
+        lenient = line.transaction_ids == "lenient"
+        way = Way(lambda: TcpFraming(lenient=lenient), lambda make: open_tcp(host, port, make, tls))
+        super().__init__(url, timeout_s, clock, line, way)
+
+
+class RtuTcpBus(Bus):
+    """A transparent gateway: RTU frames over a TCP connection, at ``rtu+tcp://host:port``."""
+
+    def __init__(self, url: str, timeout_s: float, clock: Clock, line: Line = _LINE) -> None:
+        host, port = _address(url, "rtu+tcp")
+        way = Way(RtuFraming, lambda make: open_tcp(host, port, make))
+        super().__init__(url, timeout_s, clock, line, way)
+
+
+class SerialBus(Bus):
+    """A serial port of this machine, at ``serial:///dev/ttyUSB0``."""
+
+    def __init__(self, url: str, timeout_s: float, clock: Clock, line: Line = _LINE) -> None:
+        scheme, _, path = url.partition("://")
+        if scheme != "serial" or not path:
+            raise ConfigError([f"gateway {url}: write it like serial:///dev/ttyUSB0"])
+        way = Way(
+            RtuFraming,
+            lambda make: open_serial(path, line, make, clock),
+            byte_s=byte_s(line),
+            leaves_late=False,
+            patience=3,
         )
-
-    def _hear(self, sending: bool, data: bytes) -> bytes:
-        """Judge every frame before pymodbus sees it: it would raise inside the event loop."""
-        if sending:
-            self._asked = data
-            return data
-        if not self._waiting() or not (fault := fault_of(self._asked, data)):
-            return data
-        self._fault = fault
-        self._give_up()
-        return b""
-
-    def _line(self, connected: bool) -> None:
-        """End the wait at once when the device closes the connection; pymodbus would sit it out."""
-        if not connected and self._waiting():
-            self._closed = "the device closed the connection"
-            self._give_up()
-
-    def _waiting(self) -> bool:
-        return self._deadline is not None and not self._deadline.expired()
-
-    def _give_up(self) -> None:
-        if self._deadline is not None:
-            self._deadline.reschedule(0)
-
-    def _back_off(self) -> None:
-        longest = min(2.0**self._failures, _LONGEST_WAIT_S)
-        self._failures = min(self._failures + 1, 6)
-        self._wait_until = self._clock.monotonic() + longest * self._random.uniform(0.5, 1)
-
-    def _drop(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        super().__init__(url, timeout_s, clock, line, way)
 
 
-def _bits(
-    client: AsyncModbusTcpClient, unit_id: int, address: int, values: Sequence[int]
-) -> Awaitable[ModbusPDU]:
-    if len(values) == 1:
-        return client.write_coil(address, bool(values[0]), device_id=unit_id)
-    return client.write_coils(address, [bool(value) for value in values], device_id=unit_id)
+def _address(url: str, scheme: str, port: int = 502) -> tuple[str, int]:
+    parts = urlsplit(url)
+    if parts.scheme != scheme or not parts.hostname:
+        raise ConfigError([f"gateway {url}: write it like {scheme}://host:port"])
+    return parts.hostname, parts.port or port

@@ -1,49 +1,103 @@
-"""Is this the answer to that question? Modbus TCP frames, pure."""
+"""Questions and answers of Modbus as bytes, whatever carries them; pure."""
 
 from __future__ import annotations
 
-_HEADER = 7
-_LONGEST = 254
-_READS = (1, 2, 3, 4)
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from struct import Struct
+from typing import Final, NamedTuple
+
+from hub.ports import Table
+
+READS: Final[Mapping[Table, int]] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+REFUSAL = 0x80  # added to the function of an exception answer
+_NAMES: Final[Mapping[int, str]] = {
+    **{function: table for table, function in READS.items()},
+    5: "write coil", 6: "write holding", 15: "write coil", 16: "write holding",
+}  # fmt: skip
+_REFUSED = 3  # unit id, function and code
+_ON = 0xFF00
+_ASK = Struct(">BBHH")
+_ASK_MORE = Struct(">BBHHB")
 
 
-def fault_of(asked: bytes, heard: bytes) -> str | None:
-    """Say what is wrong with the bytes heard so far after the frame ``asked``; None when nothing.
+class Question(NamedTuple):
+    """What is sent, and how a good answer begins and how long it is; all from the unit id on."""
 
-    Frames with another transaction id are late answers to older questions: they are skipped, not
-    judged. An incomplete frame is waited for.
+    sent: bytes
+    head: bytes
+    size: int
 
-    >>> fault_of(bytes.fromhex("000100000006010300000001"), bytes.fromhex("0001000000050103020007"))
-    >>> fault_of(bytes.fromhex("000100000006010300000001"), b"HTTP/1.1 400")
-    'protocol id 21584 instead of 0'
+    def __str__(self) -> str:
+        """Say it the way people do.
+
+        >>> str(reading(12, "holding", 100, 2))
+        'unit 12 holding 100'
+        """
+        unit_id, function, address = self.sent[0], self.sent[1], self.sent[2:4]
+        return f"unit {unit_id} {_NAMES[function]} {int.from_bytes(address, 'big')}"
+
+
+@lru_cache(4096)  # the same few questions are asked for ever
+def reading(unit_id: int, table: Table, address: int, count: int) -> Question:
+    """Ask for ``count`` registers or bits.
+
+    >>> reading(12, "holding", 16, 2).sent.hex()
+    '0c0300100002'
     """
-    while len(heard) > _HEADER:
-        protocol, length = int.from_bytes(heard[2:4], "big"), int.from_bytes(heard[4:6], "big")
-        if protocol:
-            return f"protocol id {protocol} instead of 0"
-        if not 3 <= length <= _LONGEST:  # noqa: PLR2004 - unit id, function and one byte at least
-            return f"a frame of {length} bytes"
-        if len(heard) < 6 + length:
-            return None
-        if heard[:2] == asked[:2]:
-            return _mismatch(asked, heard[: 6 + length])
-        heard = heard[6 + length :]
-    return None
+    function = READS[table]
+    size = count * 2 if function > READS["discrete"] else (count + 7) // 8
+    sent = _ASK.pack(unit_id, function, address, count)
+    return Question(sent, bytes((unit_id, function, size)), 3 + size)
 
 
-def _mismatch(asked: bytes, answer: bytes) -> str | None:
-    """Compare unit id, function and size of a complete answer with its question."""
-    function = asked[7]
-    if answer[6] != asked[6]:
-        return f"unit id {answer[6]} answered for {asked[6]}"
-    if answer[7] == function | 0x80:
+def writing(unit_id: int, function: int, address: int, values: Sequence[int]) -> Question:
+    """Ask to write one value (5, 6) or several (15, 16)."""
+    if function in (5, 6):
+        value = values[0] if function == 6 else _ON * bool(values[0])  # noqa: PLR2004
+        sent = _ASK.pack(unit_id, function, address, value)
+    else:
+        data = _registers(values) if function == 16 else _bits(values)  # noqa: PLR2004
+        sent = _ASK_MORE.pack(unit_id, function, address, len(values), len(data)) + data
+    return Question(sent, sent[:4], _ASK.size)
+
+
+def _registers(values: Sequence[int]) -> bytes:
+    return b"".join(value.to_bytes(2, "big") for value in values)
+
+
+def _bits(values: Sequence[int]) -> bytes:
+    packed = sum(1 << n for n, value in enumerate(values) if value)
+    return packed.to_bytes((len(values) + 7) // 8, "little")
+
+
+def fault_of(question: Question, answer: bytes) -> str | None:
+    """Say why this is no answer to that question; None when it is one, be it an exception.
+
+    >>> fault_of(reading(12, "holding", 16, 1), bytes.fromhex("0c03020007"))
+    >>> fault_of(reading(12, "holding", 16, 1), bytes.fromhex("0d03020007"))
+    'unit id 13 answered for 12'
+    """
+    if len(answer) == question.size and answer.startswith(question.head):
         return None
-    if answer[7] != function:
-        return f"function {answer[7]} answered for {function}"
-    if function not in _READS:
-        return None if answer[8:10] == asked[8:10] else "the echo of a write names another address"
-    count = int.from_bytes(asked[10:12], "big")
-    size = count * 2 if function in (3, 4) else (count + 7) // 8
-    if answer[8] != size or len(answer) != _HEADER + 2 + size:
-        return f"{len(answer) - _HEADER - 2} bytes where {size} were asked"
-    return None
+    unit_id, function = question.sent[0], question.sent[1]
+    if answer[0] != unit_id:
+        return f"unit id {answer[0]} answered for {unit_id}"
+    if answer[1] == function | REFUSAL:
+        return None if len(answer) == _REFUSED else f"an exception of {len(answer)} bytes"
+    if answer[1] != function:
+        return f"function {answer[1]} answered for {function}"
+    if function not in READS.values():
+        return "the echo of a write names another address or has another size"
+    size = len(answer) - 3
+    return f"byte count {answer[2]} and {size} bytes where {question.size - 3} were asked"
+
+
+def words_of(answer: bytes, count: int) -> tuple[int, ...]:
+    """Return the registers of an answer."""
+    return Struct(f">{count}H").unpack_from(answer, 3)
+
+
+def bits_of(answer: bytes, count: int) -> list[int]:
+    """Return the bits of an answer."""
+    return [answer[3 + n // 8] >> n % 8 & 1 for n in range(count)]

@@ -5,62 +5,92 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from drivers.codec import BlockDecoder
-from drivers.plan import Request, plan
-from drivers.profile import Limits, ModbusProfile, RegisterPoint
+from drivers.codec import BlockDecoder, Follower
+from drivers.plan import Request, missing, plan
+from drivers.profile import ModbusProfile
+from hub.ports import Hole
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one request brings: points by name, and those that wait for others of the device."""
+
+    decoder: BlockDecoder
+    names: tuple[str, ...]
+    followers: tuple[tuple[str, Follower], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One request with its decoder and the numbers of its points, in order."""
+    """One request of a device; ``numbers`` are those of the points in the order of decoding."""
 
     request: Request
-    decoder: BlockDecoder
+    content: Content
     numbers: tuple[int, ...]
+    following: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The blocks to read, and the numbers of points that the device answers with an exception."""
+    """The blocks to read, and the numbers of points that the device does not have."""
 
     blocks: tuple[Block, ...]
-    holes: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
 
 
-def layout(profile: ModbusProfile, numbers: Mapping[str, int]) -> Layout:
-    """Plan all points of a profile that have a number."""
-    return Layout(tuple(_blocks(profile.points, profile.limits, numbers, numbers)))
+class Drawer:
+    """Draws layouts; devices of one profile share what their blocks are decoded with."""
+
+    def __init__(self) -> None:
+        self._contents: dict[tuple[str, Request], Content] = {}
+
+    def layout(
+        self, profile: ModbusProfile, numbers: Mapping[str, int], holes: Sequence[Hole] = ()
+    ) -> Layout:
+        """Plan all points that have a number and are not missing."""
+        gone = [name for name in numbers if missing(profile.points[name], holes)]
+        there = [name for name in numbers if name not in gone]
+        return Layout(
+            tuple(self.blocks(profile, numbers, there, holes)),
+            tuple(numbers[name] for name in gone),
+        )
+
+    def blocks(
+        self,
+        profile: ModbusProfile,
+        numbers: Mapping[str, int],
+        names: Iterable[str],
+        holes: Sequence[Hole] = (),
+    ) -> list[Block]:
+        """Plan the named points within the limits of the profile."""
+        wanted = {name: profile.points[name] for name in names}
+        return [
+            self._block(profile, request, numbers)
+            for request in plan(wanted, profile.limits, holes)
+        ]
+
+    def _block(self, profile: ModbusProfile, request: Request, numbers: Mapping[str, int]) -> Block:
+        content = self._contents.get((profile.id, request))
+        if content is None:
+            content = self._contents[profile.id, request] = _content(profile, request)
+        return Block(
+            request,
+            content,
+            tuple(numbers[name] for name in content.names),
+            tuple(numbers[name] for name, _ in content.followers),
+        )
 
 
-def halves(block: Block, profile: ModbusProfile, numbers: Mapping[str, int]) -> list[Block]:
-    """Split a block between its points; each half keeps the limits of the profile."""
-    names = block.request.points
-    middle = len(names) // 2
-    return [
-        part
-        for half in (names[:middle], names[middle:])
-        for part in _blocks(profile.points, profile.limits, numbers, half)
-    ]
-
-
-def _blocks(
-    points: Mapping[str, RegisterPoint],
-    limits: Limits,
-    numbers: Mapping[str, int],
-    names: Iterable[str],
-) -> list[Block]:
-    wanted = {name: points[name] for name in names if name in points}
-    return [_block(request, wanted, numbers) for request in plan(wanted, limits)]
-
-
-def _block(
-    request: Request, points: Mapping[str, RegisterPoint], numbers: Mapping[str, int]
-) -> Block:
-    fields: Sequence[tuple[RegisterPoint, int]] = [
-        (points[name], points[name].address - request.address) for name in request.points
-    ]
-    return Block(
-        request,
-        BlockDecoder(fields, request.count),
-        tuple(numbers[name] for name in request.points),
+def _content(profile: ModbusProfile, request: Request) -> Content:
+    points = {name: profile.points[name] for name in request.points}
+    offsets = {name: point.address - request.address for name, point in points.items()}
+    alone = tuple(name for name, point in points.items() if not point.follows)
+    return Content(
+        BlockDecoder([(points[name], offsets[name]) for name in alone], request.count),
+        alone,
+        tuple(
+            (name, Follower(point, offsets[name]))
+            for name, point in points.items()
+            if point.follows
+        ),
     )

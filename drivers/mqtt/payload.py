@@ -1,4 +1,4 @@
-"""Our own JSON dialect: bytes <-> values; pure."""
+"""Our own JSON dialect, and what all dialects share: bytes <-> values; pure."""
 
 from __future__ import annotations
 
@@ -20,34 +20,56 @@ class PayloadError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """A telemetry message; ``at_ms`` is None when the device has no clock."""
+    """What a device said of one instant; ``at_ms`` is None when the device has no clock."""
 
     at_ms: int | None
     values: Mapping[str, Json]
 
 
-def telemetry(payload: bytes) -> Telemetry:
-    """Read ``{"at": …, "seq": …, "values": {…}}``.
+def telemetry(payload: bytes) -> list[Telemetry | PayloadError]:
+    """Read ``{"at": …, "seq": …, "values": {…}}`` or a list of these.
 
     >>> telemetry(b'{"at": "1970-01-01T00:00:01Z", "values": {"flow": 5.5}}')
-    Telemetry(at_ms=1000, values={'flow': 5.5})
+    [Telemetry(at_ms=1000, values={'flow': 5.5})]
     """
-    content = thing(payload)
+    content = loaded(payload)
+    if not isinstance(content, list):
+        return [_telemetry(content)]
+    if not content:
+        raise PayloadError("no values")
+    return [_told_or_why_not(one) for one in content]
+
+
+def _told_or_why_not(content: Json) -> Telemetry | PayloadError:
+    try:
+        return _telemetry(content)
+    except PayloadError as error:
+        return error
+
+
+def _telemetry(content: Json) -> Telemetry:
+    if not isinstance(content, dict):
+        raise PayloadError("no JSON object")
     values = content.get("values")
     if not isinstance(values, dict):
         raise PayloadError("no values")
-    return Telemetry(_instant(content.get("at")), values)
+    return Telemetry(instant(content.get("at")), values)
+
+
+def loaded(payload: bytes) -> Json:
+    """Read JSON of bearable size."""
+    if len(payload) > LARGEST:
+        raise PayloadError("larger than 64 KiB")
+    try:
+        return orjson.loads(payload)
+    except ValueError as error:
+        text = "not UTF-8" if "utf-8" in str(error).lower() else "not JSON"
+        raise PayloadError(text) from error
 
 
 def thing(payload: bytes) -> dict[str, Json]:
     """Read a JSON object of bearable size."""
-    if len(payload) > LARGEST:
-        raise PayloadError("larger than 64 KiB")
-    try:
-        content = orjson.loads(payload)
-    except ValueError as error:
-        text = "not UTF-8" if "utf-8" in str(error).lower() else "not JSON"
-        raise PayloadError(text) from error
+    content = loaded(payload)
     if not isinstance(content, dict):
         raise PayloadError("no JSON object")
     return content
@@ -63,16 +85,26 @@ def command(id_: str, point: str, value: float, expires_ms: int) -> bytes:
     return orjson.dumps({"id": id_, "point": point, "value": value, "expires_at": expires_ms})
 
 
-def _instant(at: Json) -> int | None:
+def instant(at: Json) -> int | None:
+    """Read milliseconds since 1970 or ISO 8601 with a zone; None stays None.
+
+    >>> instant("2026-11-21T10:00:00+08:00")
+    1795226400000
+    """
     if at is None:
         return None
     if isinstance(at, (int, float)) and not isinstance(at, bool) and 0 <= at < 2**53:
         return round(at)
     if isinstance(at, str):
-        try:
-            instant = datetime.fromisoformat(at)
-        except ValueError:
-            instant = None
-        if instant is not None and instant.tzinfo is not None:
-            return round(instant.timestamp() * 1000)
+        told = written_instant(at)
+        if told is not None and told.tzinfo is not None:
+            return round(told.timestamp() * 1000)
     raise PayloadError("at is no instant")
+
+
+def written_instant(text: str) -> datetime | None:
+    """Read ISO 8601; None when it is not."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -11,10 +11,30 @@ import sys
 from collections.abc import Sequence
 
 from hub import __version__
-from hub.cli import demonstration, operation, scenarios, service, simulation, sites
+from hub.cli import (
+    commanding,
+    demonstration,
+    operation,
+    probing,
+    profiles,
+    scenarios,
+    service,
+    simulation,
+    sites,
+)
 from hub.ports import ConfigError, HubError
 
-GROUPS = (demonstration, service, sites, simulation, scenarios, operation)
+GROUPS = (
+    demonstration,
+    service,
+    sites,
+    profiles,
+    probing,
+    simulation,
+    scenarios,
+    operation,
+    commanding,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import importlib.util
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,9 +24,29 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 def run(job: Coroutine[Any, Any, T]) -> T:
     """Run ``job`` to its end; SIGTERM interrupts it as Ctrl-C does, so that it cleans up."""
+    # A shell starts what it puts into the background with SIGINT ignored; a stop must work there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(job)
+
+
+@contextlib.contextmanager
+def settled() -> Iterator[None]:
+    """Take what stands now for lasting, and look for rings of garbage less often.
+
+    A hub makes few rings; looking for them among all that lasts takes a seventh of its CPU at
+    1,000 polls a second.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def signalled() -> asyncio.Event:

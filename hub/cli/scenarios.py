@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hub.cli import faulty_lines
 from hub.cli.virtual import Played, play_virtual
 from hub.clock import RealClock
 from hub.model import Json
@@ -100,6 +101,8 @@ def judged(scenario: Scenario, seed: int, played: Played) -> dict[str, Json]:
         checks.append(_check("rules", sorted(scenario.expect.rules), rules))
     checks.append(_check("actions refused", [], played.refused))
     checks.append(_energy(played))
+    if played.lines is not None:
+        checks += faulty_lines.checks(played.lines)
     return {
         "scenario": scenario.id,
         "seed": seed,
@@ -154,7 +157,7 @@ def _measured(played: Played) -> dict[str, Json]:
         }
         for ticket in played.tickets.values()
     ]
-    return {"faults": faults, "tickets": tickets}
+    return {"faults": faults, "tickets": tickets, "lines": played.lines}
 
 
 def _alarm_after(played: Played, device: str, start_ms: int) -> float | None:
@@ -185,4 +188,6 @@ def readable(report: dict[str, Json]) -> str:
         f"  ticket {ticket['id']} {ticket['rule']} on {ticket['device']}: {ticket['state']}"
         for ticket in report["measured"]["tickets"]
     ]
+    if report["measured"]["lines"] is not None:
+        lines += faulty_lines.readable(report["measured"]["lines"])
     return "\n".join([*lines, f"  log_hash {report['log_hash']}"])

@@ -6,22 +6,23 @@ import argparse
 from typing import Any
 
 from hub.app import Outside, running
-from hub.cli.loop import run, signalled, until_signal
-from hub.cli.sites import add_config
+from hub.cli.loop import run, settled, signalled, until_signal
+from hub.cli.sites import add_config, add_keep_going, loaded
 from hub.clock import RealClock
-from hub.settings import Settings, load
+from hub.settings import Settings
 
 
 def add_commands(commands: Any) -> None:
     """Add run."""
     one = commands.add_parser("run", help="run the hub of a site")
     add_config(one)
+    add_keep_going(one)
     one.set_defaults(carry_out=carry_out)
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
     """Run the hub until it is told to stop."""
-    run(serve(load(arguments.config), Outside()))
+    run(serve(loaded(arguments), Outside()))
     return 0
 
 
@@ -30,7 +31,8 @@ async def serve(settings: Settings, outside: Outside) -> None:
     told = signalled()  # a stop during the start is one in order too
     async with running(settings, RealClock(), outside) as hub:
         announce(hub.address, hub.one_time_password)
-        await until_signal(hub.until_ended, told=told)
+        with settled():
+            await until_signal(hub.until_ended, told=told)
         print("campus-hub: stopping", flush=True)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hub.cli.loop import run, until_signal
 from hub.cli.scenarios import find
-from hub.cli.sites import add_config
+from hub.cli.sites import add_config, add_keep_going, loaded
 from hub.cli.virtual import site_of
 from hub.clock import RealClock, VirtualClock, VirtualLoop
-from hub.ports import Clock
-from hub.settings import Settings, load
+from hub.ports import Clock, ConfigError
+from hub.settings import Settings
 from simulators.campus import Fleet
 from simulators.scenario import Scenario, Step, play
 from simulators.serve import serve_fleet
@@ -23,28 +24,55 @@ def add_commands(commands: Any) -> None:
     """Add simulate."""
     one = commands.add_parser("simulate", help="serve the devices of a site on real protocols")
     add_config(one)
+    add_keep_going(one)
     one.add_argument("--scenario", help="let its faults and repairs happen")
     one.add_argument("--seed", type=int, default=1, help="the same seed, the same devices")
     one.add_argument("--pace", type=float, default=1.0, help="let physics run faster than time")
     one.add_argument("--control", type=Path, metavar="SOCKET", help="take faults and repairs here")
+    one.add_argument(
+        "--serial",
+        action="append",
+        default=[],
+        metavar="GATEWAY=PATH",
+        help="put the serial line of a gateway at this path",
+    )
     one.add_argument("--since-ms", type=int, help="the devices have lived from this instant on")
     one.set_defaults(carry_out=carry_out)
 
 
 def carry_out(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    settings = load(arguments.config)
+    settings = loaded(arguments)
     scenario = find(arguments.scenario) if arguments.scenario else None
     clock = RealClock(arguments.seed)
+    links = dict(_link(settings, text) for text in arguments.serial)
     if arguments.since_ms is None:
-        site = site_of(settings)
-        fleet = Fleet(list(site.devices.values()), settings.profiles, clock, arguments.pace)
+        fleet = twins_of(settings, clock, arguments.pace)
         past = None
+        if scenario is not None:
+            fleet.wires.lay(scenario, clock.now_ms())
     else:
         fleet = grown(settings, scenario, arguments.seed, arguments.since_ms, clock)
         past = scenario
-    run(_serve(settings, fleet, None if past else scenario, arguments.control))
+    run(_serve(settings, fleet, None if past else scenario, arguments.control, links))
     return 0
+
+
+def twins_of(settings: Settings, clock: Clock, pace: float = 1.0) -> Fleet:
+    """Return the twins of a site."""
+    site = site_of(settings)
+    devices = list(site.devices.values())
+    return Fleet(devices, settings.profiles, clock, pace, zone=site.zone)
+
+
+def _link(settings: Settings, text: str) -> tuple[str, Path]:
+    """Take apart where a serial line shall be."""
+    gateway, _, path = text.partition("=")
+    serial = [one.id for one in site_of(settings).gateways.values() if one.transport == "serial"]
+    if gateway not in serial or not path:
+        known = ", ".join(serial) or "none here"
+        raise ConfigError([f"--serial {text}: write GATEWAY=PATH; gateways on serial://: {known}"])
+    return gateway, Path(path).absolute()
 
 
 def grown(
@@ -55,9 +83,10 @@ def grown(
     They live through it in virtual time, exactly as beside the hub that recorded it.
     """
     loop = VirtualLoop()
-    site = site_of(settings)
     clock = VirtualClock(loop, since_ms, seed)
-    fleet = Fleet(list(site.devices.values()), settings.profiles, clock)
+    fleet = twins_of(settings, clock)
+    if scenario is not None:
+        fleet.wires.lay(scenario, since_ms)
 
     async def live() -> None:
         if scenario is not None:
@@ -84,7 +113,11 @@ class _Nobody:
 
 
 async def _serve(
-    settings: Settings, fleet: Fleet, scenario: Scenario | None, control: Path | None
+    settings: Settings,
+    fleet: Fleet,
+    scenario: Scenario | None,
+    control: Path | None,
+    links: Mapping[str, Path],
 ) -> None:
     gateways = list(site_of(settings).gateways.values())
     url = settings.mqtt.address if settings.mqtt else None
@@ -95,4 +128,4 @@ async def _serve(
         await asyncio.get_running_loop().create_future()
 
     print(f"simulators: {len(fleet.devices)} devices, {len(gateways)} gateways", flush=True)
-    await until_signal(lambda: serve_fleet(fleet, gateways, url, control), happen)
+    await until_signal(lambda: serve_fleet(fleet, gateways, url, control, links), happen)

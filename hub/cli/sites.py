@@ -10,7 +10,7 @@ from typing import Any
 
 from hub import doctor
 from hub.ports import ConfigError
-from hub.settings import load, schemas
+from hub.settings import Settings, load, schemas
 
 Commands = Any  # argparse names the type of add_subparsers only privately
 
@@ -24,6 +24,23 @@ def add_config(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the site's folder, with campus.yaml in it (default: config)",
     )
+
+
+def add_keep_going(command: argparse.ArgumentParser) -> None:
+    """Give a command its --keep-going."""
+    command.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="leave out profiles and devices that are wrong, instead of not starting",
+    )
+
+
+def loaded(arguments: argparse.Namespace) -> Settings:
+    """Read the site of a command with --keep-going, and say what is left out."""
+    settings = load(arguments.config, keep_going=arguments.keep_going)
+    for problem in settings.left_out:
+        sys.stderr.write(f"campus-hub: left out: {problem}\n")
+    return settings
 
 
 def add_commands(commands: Commands) -> None:

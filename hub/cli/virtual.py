@@ -7,15 +7,17 @@ import hashlib
 from dataclasses import dataclass, field
 
 from hub.app import Outside, running
+from hub.cli.faulty_lines import FaultyLines
 from hub.clock import VirtualClock, VirtualLoop
 from hub.database import records
 from hub.engine import log_line
-from hub.model import Alarm, Effect, Ticket, TicketEvent
-from hub.ports import Clock, Refused
+from hub.model import Alarm, Effect, Json, Ticket, TicketEvent
+from hub.ports import Clock, Refused, RegisterBus
 from hub.settings import Settings, build_site
 from hub.site import Gateway, Site
 from hub.whole import Hub
 from simulators.campus import Fleet, Label
+from simulators.lines import TwinLine, line_behind
 from simulators.scenario import Scenario, Step, play
 from simulators.virtual import TwinBus, TwinMessages
 
@@ -25,6 +27,7 @@ class Played:
     """What came of a scenario: the hub's log and figures, and the twins' truth beside them.
 
     ``kwh`` and ``true_kwh`` are by device, over the whole scenario; the hub cannot read the latter.
+    ``lines`` tells of the protocol faults, where the scenario has any.
     """
 
     log: list[bytes] = field(default_factory=list)
@@ -37,6 +40,7 @@ class Played:
     readings: int = 0
     polls: dict[str, int] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    lines: dict[str, Json] | None = None
 
     def hear(self, effect: Effect) -> None:
         """Keep an effect as the engine tells it."""
@@ -105,25 +109,36 @@ def play_virtual(
 async def _play(settings: Settings, scenario: Scenario, clock: Clock, *, memory: bool) -> Played:
     played = Played()
     site = site_of(settings)
-    fleet = Fleet(list(site.devices.values()), settings.profiles, clock)
+    fleet = Fleet(list(site.devices.values()), settings.profiles, clock, zone=site.zone)
     before = fleet.truth()
+    lines = FaultyLines(scenario, fleet, clock)
 
-    def bus_of(gateway: Gateway, _: Clock) -> TwinBus:
+    def bus_of(gateway: Gateway, _: Clock) -> RegisterBus:
         behind = [one for one in fleet.devices.values() if one.gateway == gateway.id]
-        return TwinBus(fleet, behind, gateway.timeout.total_seconds())
+        return lines.bus(gateway, TwinBus(fleet, behind, gateway.timeout.total_seconds()))
+
+    def line_of(gateway: Gateway, _: Clock) -> TwinLine:
+        line = line_behind(fleet, gateway.id)
+        if line is None:
+            raise Refused(f"{gateway.id}: no twin has frames like these")
+        return TwinLine(line, clock, gateway.timeout.total_seconds())
 
     outside = Outside(
         memory=memory,
         web=False,
         bus_of=bus_of,
+        line_of=line_of,
         messages=TwinMessages(fleet, clock),
         heard=played.hear,
     )
     async with running(settings, clock, outside) as hub:
         end_ms = scenario.start_ms + round(scenario.length.total_seconds() * 1000)
+        watching = asyncio.create_task(lines.watch(hub))
         await play(scenario, fleet, _Crew(hub, played.refused), clock)
         await clock.sleep((end_ms - clock.now_ms()) / 1000)
+        watching.cancel()
         await hub.recorder.flush()
+        played.lines = lines.report(hub) if scenario.protocol_faults else None
         _measure(played, hub, scenario.start_ms, end_ms)
         after = fleet.truth()
         played.labels = list(fleet.labels)

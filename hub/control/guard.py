@@ -20,6 +20,9 @@ def objection(command: Command, spec: PointSpec) -> str | None:
     value = command.value
     if not math.isfinite(value) or not write.min <= value <= write.max:
         return f"{value:g} is outside {write.min:g} to {write.max:g} {spec.unit}".rstrip()
+    if write.one_of and all(abs(value - one) > _ROUNDING for one in write.one_of):
+        allowed = ", ".join(f"{one:g}" for one in write.one_of)
+        return f"{value:g} is not one of {allowed}"
     if write.step:
         steps = (value - write.min) / write.step
         if abs(steps - round(steps)) > _ROUNDING:

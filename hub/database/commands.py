@@ -48,12 +48,12 @@ def get(database: Database, id_: str) -> tuple[Command, Result | None] | None:
     return None if row is None else (_command(row), _result(row))
 
 
-def unfinished(database: Database) -> list[Command]:
-    """Return the commands without a known outcome, oldest first."""
+def unfinished(database: Database) -> list[tuple[Command, Result | None]]:
+    """Return the commands without a known outcome, oldest first; None: not even said unknown."""
     open_ = sa.or_(commands.c.outcome.is_(None), commands.c.outcome == str(Outcome.UNKNOWN))
     query = sa.select(commands).where(open_).order_by(commands.c.asked_ms, commands.c.id)
     with database.read() as connection:
-        return [_command(row) for row in connection.execute(query)]
+        return [(_command(row), _result(row)) for row in connection.execute(query)]
 
 
 def _command(row: sa.Row[tuple[object, ...]]) -> Command:

@@ -182,3 +182,27 @@ dead_letters = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
 )
+
+holes = sa.Table(
+    "holes",
+    metadata,
+    sa.Column("device", sa.String(200), primary_key=True),
+    sa.Column("profile", sa.String(100), primary_key=True),
+    sa.Column("register_table", sa.String(10), primary_key=True),
+    sa.Column("address", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("words", sa.Integer, primary_key=True, autoincrement=False),  # 0: a boundary
+    sa.Column("found_ms", _ms, nullable=False),
+)
+
+availability = sa.Table(
+    "availability",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("what", sa.String(10), primary_key=True),  # device, bus or gateway
+    sa.Column("subject", sa.String(200), primary_key=True),
+    sa.Column("online_ms", _ms, nullable=False),
+    sa.Column("observed_ms", _ms, nullable=False),  # a hub was running
+    sa.Column("answers", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("latency_s", sa.Float),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,8 +14,9 @@ from pydantic import BaseModel, TypeAdapter
 import hub
 from drivers.profile import Profile
 from hub.model import Json
-from hub.ports import ConfigError
+from hub.ports import ConfigError, Credentials
 from hub.settings.form import fitted
+from hub.settings.left_out import LeftOut
 from hub.settings.references import Draft, broken_references
 from hub.settings.source import Document, Problem, read_csv, read_yaml
 from hub.settings.spec import (
@@ -66,6 +67,7 @@ class Settings:
     writes: bool
     content: str
     content_hash: str
+    left_out: tuple[str, ...] = ()
 
     @property
     def locale(self) -> str:
@@ -96,6 +98,13 @@ class Settings:
         """Count the points of all devices."""
         return sum(len(self.profiles[device.profile].points) for device in self.devices)
 
+    def credentials(self, mqtt: MqttSpec) -> Credentials:
+        """Return who the hub is for a broker, and by what it knows the broker."""
+        files = (mqtt.ca_file, mqtt.cert_file, mqtt.key_file)
+        ca, certificate, key = (self.folder / file if file else None for file in files)
+        password = self.secret(mqtt.password_file)
+        return Credentials(mqtt.username, password, ca, certificate, key)
+
     def secret(self, file: str | None) -> str | None:
         """Read a secret from the file that a ``*_file`` key names, relative to the folder."""
         if file is None:
@@ -116,20 +125,30 @@ def shipped() -> Path:
     return package / "_config"
 
 
-def load(folder: Path) -> Settings:
-    """Read and check a config folder; ConfigError lists every problem, form and references."""
-    reading = _Reading(folder.resolve())
+def load(folder: Path, *, keep_going: bool = False) -> Settings:
+    """Read and check a config folder; ConfigError lists every problem, form and references.
+
+    With ``keep_going`` wrong profiles and wrong devices are left out; ``Settings.left_out`` then
+    holds what is wrong with them. Anything else that is wrong still is an error.
+    """
+    reading = _Reading(folder.resolve(), LeftOut())
     settings = reading.settings()
-    if settings is None:
-        raise ConfigError([str(problem) for problem in sorted(set(reading.problems))])
-    return settings
+    if settings is not None:
+        return settings
+    problems = [str(problem) for problem in sorted(set(reading.problems))]
+    left_out = LeftOut.of(reading.problems, reading.profile_files()) if keep_going else None
+    rest = _Reading(folder.resolve(), left_out).settings() if left_out is not None else None
+    if rest is None:
+        raise ConfigError(problems)
+    return replace(rest, left_out=tuple(problems))
 
 
 class _Reading:
     """One pass over a config folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, left_out: LeftOut) -> None:
         self.folder = folder
+        self._left_out = left_out
         self.problems: list[Problem] = []
         self._draft = Draft()
         self._in_force: dict[str, Pack] = {}
@@ -141,6 +160,7 @@ class _Reading:
             self.problems.append(Problem("campus.yaml", 1, "file", what))
             return None
         document = read_yaml(self.folder / "campus.yaml", "campus.yaml", self.problems)
+        document = document and self._left_out.without(document)
         campus = self._fitted(document, CAMPUS)
         places = self._table("places", PLACE_COLUMNS, PLACES)
         devices = self._table("devices", DEVICE_COLUMNS, DEVICES)
@@ -150,6 +170,7 @@ class _Reading:
         if document is not None:
             self._take_rows(document)
             self.problems += broken_references(self._draft)
+        self.problems = self._left_out.remaining(self.problems)
         if self.problems or campus is None or promise is None:
             return None
         if places:
@@ -169,6 +190,7 @@ class _Reading:
         if document is None:
             self._draft.places_unread |= name == "places"
             return None
+        document = self._left_out.without(document)
         rows = self._draft.places if name == "places" else self._draft.devices
         rows += document.rows(name)
         return self._fitted(document, adapter)
@@ -189,8 +211,15 @@ class _Reading:
                 files[path.stem] = (path, name)
         return files
 
+    def profile_files(self) -> dict[str, str]:
+        """Return the ids of the profiles by the names of their files, as problems name them."""
+        return {name: id_ for id_, (_, name) in self._files("profiles").items()}
+
     def _profiles(self) -> None:
         for id_, (path, name) in self._files("profiles").items():
+            if id_ in self._left_out.profiles:
+                self._draft.profiles_unread.add(id_)
+                continue
             document = read_yaml(path, name, self.problems)
             profile = self._fitted(document, PROFILE)
             if document is None or profile is None:

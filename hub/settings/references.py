@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drivers.profile import ModbusProfile, Profile
+from drivers.profile import Profile
 from hub.model import Json
+from hub.settings.connection import shared_lines, where, wrong_connections
 from hub.settings.form import suggestion
 from hub.settings.source import Document, Problem, Row
-from hub.settings.spec import UNIT_ID_MAX, UNIT_ID_MIN
 from rules.spec import Pack
 
 
@@ -37,9 +37,8 @@ def broken_references(draft: Draft) -> Iterator[Problem]:
     for rows in (draft.places, draft.gateways, draft.devices):
         yield from _twice(rows)
     yield from _places_outside(draft)
-    yield from _shared_urls(draft.gateways)
+    yield from shared_lines(draft.gateways)
     yield from _device_references(draft)
-    yield from _shared_units(draft.devices)
     for document, profile in draft.profiles.values():
         yield from _within_profile(document, profile)
     if not draft.profiles_unread:
@@ -59,11 +58,7 @@ def _twice(rows: Sequence[Row]) -> Iterator[Problem]:
             continue
         before = first.setdefault(id_, row)
         if before is not row:
-            yield row.problem("id", f"{id_!r} is taken {_where(before)}; ids are unique")
-
-
-def _where(row: Row) -> str:
-    return f"by {row.document.file}:{row.document.line(row.key)}"
+            yield row.problem("id", f"{id_!r} is taken {where(before)}; ids are unique")
 
 
 def _places_outside(draft: Draft) -> Iterator[Problem]:
@@ -76,16 +71,6 @@ def _places_outside(draft: Draft) -> Iterator[Problem]:
             yield row.problem("id", f"there is no building {building!r}; add it to the places")
 
 
-def _shared_urls(gateways: Sequence[Row]) -> Iterator[Problem]:
-    first: dict[str, Row] = {}
-    for row in gateways:
-        url = row.text("url")
-        if url and (before := first.setdefault(url, row)) is not row:
-            yield row.problem(
-                "url", f"{url} is the gateway {_where(before)}; one box is one gateway"
-            )
-
-
 def _device_references(draft: Draft) -> Iterator[Problem]:
     places, gateways = _ids(draft.places), _ids(draft.gateways)
     profiles = {*draft.profiles, *draft.profiles_unread}
@@ -94,8 +79,8 @@ def _device_references(draft: Draft) -> Iterator[Problem]:
         if not draft.places_unread:
             yield from _unknown(row, "place", places, "add it to the places")
         yield from _unknown(row, "gateway", gateways, "add it to gateways:")
-        if (name := row.text("profile")) in draft.profiles:
-            yield from _connection(row, draft.profiles[name][1], draft.campus)
+    of = {id_: profile for id_, (_, profile) in draft.profiles.items()}
+    yield from wrong_connections(draft.devices, of, gateways, draft.campus)
 
 
 def _unknown(row: Row, key: str, known: Collection[str], what_to_do: str) -> Iterator[Problem]:
@@ -105,47 +90,16 @@ def _unknown(row: Row, key: str, known: Collection[str], what_to_do: str) -> Ite
         yield row.problem(key, f"there is no {key} {id_!r}{hint}")
 
 
-def _connection(row: Row, profile: Profile, campus: Mapping[str, Json]) -> Iterator[Problem]:
-    if isinstance(profile, ModbusProfile):
-        for key in ("gateway", "unit_id"):
-            if row.data.get(key) is None:
-                yield row.problem(key, f"missing; {profile.id} speaks Modbus through a gateway")
-        return
-    for key in ("gateway", "unit_id"):
-        if row.data.get(key) is not None:
-            yield row.problem(key, f"remove it; {profile.id} speaks MQTT and has no gateway")
-    if campus.get("mqtt") is None:
-        yield row.problem(
-            "profile", f"{profile.id} speaks MQTT; add mqtt: {{url: ...}} to campus.yaml"
-        )
-
-
-def _shared_units(devices: Sequence[Row]) -> Iterator[Problem]:
-    first: dict[tuple[str, int], Row] = {}
-    for row in devices:
-        gateway, unit_id = row.text("gateway"), _unit_id(row.data.get("unit_id"))
-        if gateway is None or unit_id is None or not UNIT_ID_MIN <= unit_id <= UNIT_ID_MAX:
-            continue
-        before = first.setdefault((gateway, unit_id), row)
-        if before is not row:
-            yield row.problem(
-                "unit_id", f"unit {unit_id} of {gateway} is taken {_where(before)}; one each"
-            )
-
-
-def _unit_id(value: Json) -> int | None:
-    """Return the number, which a CSV file holds as a text."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value[:9])
-    return value if isinstance(value, int) else None
-
-
 def _within_profile(document: Document, profile: Profile) -> Iterator[Problem]:
     if profile.probe and profile.probe.point not in profile.points:
         hint = suggestion(profile.probe.point, sorted(profile.points))
         yield document.problem(
             ("probe", "point"), f"there is no point {profile.probe.point!r}{hint}"
         )
+    for n, name in enumerate(profile.restless.points if profile.restless else ()):
+        if name not in profile.points:
+            hint = suggestion(name, sorted(profile.points))
+            yield document.problem(("restless", "points", n), f"there is no point {name!r}{hint}")
     for name, point in profile.points.items():
         if not name.isidentifier() or name != name.lower() or not name.isascii():
             yield document.problem(

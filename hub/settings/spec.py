@@ -27,6 +27,7 @@ Id = Annotated[str, StringConstraints(pattern=rf"^{_LEVEL}$", max_length=60)]
 PlaceId = Annotated[str, StringConstraints(pattern=rf"^{_LEVEL}(/{_LEVEL})*$", max_length=120)]
 Reference = Annotated[str, StringConstraints(min_length=1)]
 UNIT_ID_MIN, UNIT_ID_MAX = 1, 247
+TLS_PORT = 802  # of Modbus over TLS, where the URL names none
 
 
 def _zone(name: str) -> str:
@@ -64,17 +65,21 @@ def _split(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
 
 
 def _gateway_url(url: str) -> str:
-    scheme = url.partition(":")[0]
-    if scheme in ("rtu+tcp", "serial"):
-        raise ValueError(f"{scheme}:// is planned but not built; use a gateway with tcp://host:502")
-    parts = _split(url, ("tcp",), "tcp://10.0.7.10:502")
-    if parts.port is None or parts.path or parts.query or parts.username:
-        raise ValueError(f"{url!r} must be only scheme, host and port, like tcp://10.0.7.10:502")
+    if url.startswith("serial:"):
+        if not re.fullmatch(r"serial://(/[^\s?#]+|COM[0-9]+)", url):
+            raise ValueError(f"{url!r} names no serial port; write it like serial:///dev/ttyUSB0")
+        return url
+    schemes, example = ("tcp", "tcp+tls", "rtu+tcp"), "tcp://10.0.7.10:502"
+    others = "tcp+tls://gw-07.example.edu:802, rtu+tcp://10.0.7.10:4196 or serial:///dev/ttyUSB0"
+    parts = _split(url, schemes, f"{example}, {others}")
+    no_port = parts.port is None and parts.scheme != "tcp+tls"
+    if no_port or parts.path or parts.query or parts.username:
+        raise ValueError(f"{url!r} must be only scheme, host and port, like {example}")
     return url
 
 
 def _mqtt_url(url: str) -> str:
-    parts = _split(url, ("mqtt",), "mqtt://127.0.0.1:1883")
+    parts = _split(url, ("mqtt", "mqtts"), "mqtt://127.0.0.1:1883 or mqtts://10.0.7.2:8883")
     if parts.path or parts.username or parts.query not in ("", "version=5", "version=3.1.1"):
         raise ValueError(
             "only scheme, host, port and ?version=3.1.1 stand here; the user goes to username"
@@ -98,6 +103,15 @@ def _database(url: str) -> str:
             "a password does not belong in this file; use PGPASSFILE or PGPASSWORD of PostgreSQL"
         )
     return url
+
+
+def _whole_tls(spec: MqttSpec | GatewaySpec, *, over_tls: bool, url: str) -> None:
+    """Raise ValueError where the files for TLS do not fit the URL or each other."""
+    for key in ("ca_file", "cert_file", "key_file"):
+        if getattr(spec, key) and not over_tls:
+            raise ValueError(f"{key} is for TLS; write the url as {url}")
+    if bool(spec.cert_file) != bool(spec.key_file):
+        raise ValueError("cert_file and key_file belong together; write both or neither")
 
 
 Duration = Annotated[timedelta, BeforeValidator(written_duration)]
@@ -182,6 +196,9 @@ class MqttSpec(Spec):
     port: int = Field(1883, ge=1, le=65535)  # of the embedded broker
     username: str | None = None
     password_file: str | None = None
+    ca_file: str | None = None  # who signed the broker's certificate; else the machine's own list
+    cert_file: str | None = None  # our certificate, where the broker wants one
+    key_file: str | None = None
 
     @model_validator(mode="after")
     def _one_broker(self) -> MqttSpec:
@@ -193,6 +210,11 @@ class MqttSpec(Spec):
             raise ValueError("password_file needs a username")
         if self.url and "port" in self.model_fields_set:
             raise ValueError("port is for the embedded broker; write it into the url")
+        return self
+
+    @model_validator(mode="after")
+    def _secured(self) -> MqttSpec:
+        _whole_tls(self, over_tls=(self.url or "").startswith("mqtts:"), url="mqtts://host:8883")
         return self
 
     @property
@@ -220,24 +242,91 @@ class PlaceSpec(Spec):
         return self
 
 
+_Pause = Annotated[Duration, Field(ge=timedelta(0), le=timedelta(seconds=10))]
+_SERIAL_KEYS = ("baudrate", "parity", "stopbits")
+_NUMBERED = ("tcp", "tcp+tls")
+
+
 class GatewaySpec(Spec):
-    """The box that leads to a bus of Modbus devices."""
+    """The box, or the serial port, that leads to a bus of Modbus devices."""
 
     id: Id
     url: Annotated[str, AfterValidator(_gateway_url)]
     timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=50), le=timedelta(minutes=1))] = (
         timedelta(seconds=1)
     )
+    in_flight: int = Field(1, ge=1, le=64)
+    pause_after_connect: _Pause = timedelta(0)
+    pause_between: _Pause = timedelta(0)
+    close_after_poll: bool = False
+    transaction_ids: Literal["strict", "lenient"] = "strict"
+    retries: int = Field(0, ge=0, le=5)
+    baudrate: Literal[1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200] = 9600
+    parity: Literal["none", "even", "odd"] = "none"
+    stopbits: Literal[1, 2] = 1
+    ca_file: str | None = None  # who signed the gateway's certificate; else the machine's own list
+    cert_file: str | None = None  # our certificate, where the gateway wants one
+    key_file: str | None = None
+
+    @model_validator(mode="after")
+    def _secured(self) -> GatewaySpec:
+        over_tls = self.url.startswith("tcp+tls:")
+        _whole_tls(self, over_tls=over_tls, url=f"tcp+tls://host:{TLS_PORT}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_url(self) -> GatewaySpec:
+        written, scheme = self.model_fields_set, self.url.partition(":")[0]
+        for key in _SERIAL_KEYS:
+            if key in written and scheme != "serial":
+                raise ValueError(f"{key} is for serial:// only; the gateway has its own, remove it")
+        if "transaction_ids" in written and scheme not in _NUMBERED:
+            raise ValueError(f"transaction_ids is for tcp:// only; {scheme}:// has none, remove it")
+        if self.in_flight > 1 and (scheme not in _NUMBERED or self.transaction_ids == "lenient"):
+            raise ValueError(
+                "in_flight above 1 needs tcp:// and transaction_ids: strict, or answers cannot be "
+                "told apart; write in_flight: 1"
+            )
+        if self.close_after_poll and scheme == "serial":
+            raise ValueError(
+                "close_after_poll is for gateways; a serial port stays open, remove it"
+            )
+        return self
+
+
+def _topic(topic: str) -> str:
+    if not re.fullmatch(r"[^/+#$\s][^+#\x00-\x1f]*(?<![/\s])", topic):
+        raise ValueError(
+            f"{topic!r} is no topic of a device: no + and #, no / or blank at its ends, like plug-7"
+        )
+    return topic
+
+
+def _meter_address(address: str) -> str:
+    if not re.fullmatch(r"(?=.{12}$|.{14}$)(AA)*[0-9]*", address):
+        raise ValueError(
+            f"{address!r} is no meter address: all the digits of its plate, 12 (CJ/T 188: 14), "
+            "with AA in front for every two that may be any"
+        )
+    return address
 
 
 class DeviceSpec(Spec):
-    """One physical thing. MQTT devices have neither gateway nor unit_id."""
+    """One physical thing. MQTT devices have neither gateway nor unit_id.
+
+    ``address`` is for meters that speak DL/T 645 or CJ/T 188, in place of unit_id;
+    ``password_file`` holds what their commands must show: the level and the six digits, 02123456.
+    ``topic`` is for MQTT: what the device has as its topic, where that is not its id.
+    """
 
     id: Annotated[str, AfterValidator(_device_id), Field(max_length=120)]
     profile: Reference
     place: Reference
     gateway: Reference | None = None
     unit_id: int | None = Field(None, ge=UNIT_ID_MIN, le=UNIT_ID_MAX)
+    address: Annotated[str, AfterValidator(_meter_address)] | None = None
+    password_file: str | None = Field(None, min_length=1)
+    topic: Annotated[str, AfterValidator(_topic), Field(max_length=200)] | None = None
     interval: Annotated[Duration, Field(ge=timedelta(milliseconds=100), le=timedelta(days=1))] = (
         timedelta(seconds=60)
     )
@@ -273,4 +362,6 @@ class DevicesFile(Spec):
 
 
 PLACE_COLUMNS = ("id", "kind", "name.zh", "name.en", "students", "area_m2")
-DEVICE_COLUMNS = ("id", "profile", "place", "gateway", "unit_id", "interval")
+DEVICE_COLUMNS = (
+    "id", "profile", "place", "gateway", "unit_id", "interval", "topic", "address", "password_file",
+)  # fmt: skip

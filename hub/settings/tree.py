@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hub.model import Point, Text
 from hub.settings.folder import Settings
-from hub.settings.spec import DeviceSpec, PlaceSpec
-from hub.site import Device, Gateway, Place, Site
+from hub.settings.spec import DeviceSpec, GatewaySpec, PlaceSpec
+from hub.site import Device, Gateway, Line, Place, Site
 
 NumberOf = Callable[[Sequence[str]], Mapping[str, int]]
 """Give each point id its lasting number."""
@@ -28,7 +30,7 @@ def build_site(settings: Settings, number_of: NumberOf) -> Site:
         settings.site.name.text(),
         ZoneInfo(settings.site.timezone),
         [_place(place) for place in settings.places],
-        [Gateway(gateway.id, gateway.url, gateway.timeout) for gateway in settings.gateways],
+        [_gateway(gateway, settings.folder) for gateway in settings.gateways],
         [_device(settings, device, numbers) for device in settings.devices],
     )
 
@@ -37,6 +39,14 @@ def _place(place: PlaceSpec) -> Place:
     last = place.id.rpartition("/")[2]
     name = place.name.text() if place.name else Text(last, last)
     return Place(place.id, place.kind, name, place.students, place.area_m2)
+
+
+def _gateway(gateway: GatewaySpec, folder: Path) -> Gateway:
+    written = {field.name: getattr(gateway, field.name) for field in fields(Line)}
+    for key, file in written.items():
+        if key.endswith("_file") and file is not None:
+            written[key] = folder / file
+    return Gateway(gateway.id, gateway.url, gateway.timeout, Line(**written))
 
 
 def _device(settings: Settings, device: DeviceSpec, numbers: Mapping[str, int]) -> Device:
@@ -49,6 +59,9 @@ def _device(settings: Settings, device: DeviceSpec, numbers: Mapping[str, int]) 
         gateway=device.gateway,
         unit_id=device.unit_id,
         points=tuple(_points(settings, device, numbers)),
+        topic=device.topic,
+        address=device.address,
+        password_file=device.password_file,
     )
 
 

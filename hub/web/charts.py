@@ -19,6 +19,7 @@ TOP, PLOT, FOOT = 26, 180, 24
 WIDE = 1000.0
 TICK_MINUTES = (5, 10, 15, 30, 60, 120, 180, 360, 720)
 MOST_TICKS = 8
+LEAST_LENGTH = 1e-300  # the tenth of a smaller number may be zero
 Value = float | None
 
 
@@ -57,7 +58,7 @@ def nice_step(length: float, most: int) -> float:
     >>> nice_step(87, 5)
     20.0
     """
-    if length <= 0 or not math.isfinite(length):
+    if length < LEAST_LENGTH or not math.isfinite(length):
         return 1.0
     power = 10.0 ** math.floor(math.log10(length / most))
     return next((m * power for m in (1, 2, 5) if length / (m * power) <= most), 10 * power)

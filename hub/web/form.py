@@ -61,6 +61,26 @@ def number(value: float | None, places: int = 1) -> str:
     return text.lstrip("-") if not text.strip("-0.,") else text
 
 
+def percent(share: float | None) -> str:
+    """Write a share; only a whole one is 100 %.
+
+    >>> percent(1.0), percent(0.99996), percent(0.875), percent(None)
+    ('100%', '99.9%', '87.5%', '-')
+    """
+    if share is None:
+        return NOTHING
+    return f"{math.floor(share * 1000) / 10:.1f}%" if 0 < share < 1 else f"{share:.0%}"
+
+
+def short_day(day: str) -> str:
+    """Write a civil day in a narrow column: the month and the day.
+
+    >>> short_day("2026-11-03")
+    '11-03'
+    """
+    return day[5:]
+
+
 def at(instant_ms: int, zone: ZoneInfo) -> datetime:
     """Return an instant as an aware datetime in the site's zone."""
     return datetime.fromtimestamp(instant_ms / 1000, UTC).astimezone(zone)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hub.energy.consumption import Consumption
     from hub.health import Health
     from hub.live import Live
+    from hub.probe import Probe
 
 Act = Callable[[Mapping[str, Json]], Awaitable[object]]
 """Hand a person's action to the engine and wait until it is applied; Refused with the reason."""
@@ -32,8 +33,8 @@ class Parts:
 
     ``store_worker`` and ``database_worker`` are threads for reading, so that a slow chart never
     delays a ticket. ``ready`` lists what keeps the hub from working (empty: all is well);
-    ``counters`` gives the figures of /metrics by name. ``commands`` is None where writes are off,
-    ``twins`` is None outside demonstrations.
+    ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
+    ``commands`` is None where writes are off, ``twins`` is None outside demonstrations.
     """
 
     site: Site
@@ -49,9 +50,11 @@ class Parts:
     act: Act
     access: Access
     health: Health
+    probe: Probe
     commands: Commands | None = None
     twins: Twins | None = None
     counters: Callable[[], Mapping[str, float]] = dict
+    polls: Callable[[], Mapping[str, Mapping[str, float]]] = dict
     ready: Callable[[], Sequence[str]] = tuple
     locale: str = "zh-CN"
     secure_cookies: bool = False

@@ -77,15 +77,19 @@ store-enabled = false
             [program, "-config", str(folder / "influx.conf")], stdout=out, stderr=out
         )
     url = f"http://127.0.0.1:{port}"
-    for _ in range(100):
-        try:
-            httpx.get(f"{url}/ping")
-            break
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    yield url
-    server.send_signal(signal.SIGTERM)
-    server.wait(10)
+    try:
+        for _ in range(100):
+            try:
+                httpx.get(f"{url}/ping")
+                break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        yield url
+        server.send_signal(signal.SIGTERM)
+        server.wait(10)
+    finally:  # a process that is left behind fails another test
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture

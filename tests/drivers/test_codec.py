@@ -151,7 +151,7 @@ def test_a_block_decodes_its_points_at_their_offsets_and_orders() -> None:
     )
     values: list[float] = [7.0]
     flags: list[int] = [0]
-    block.decode([3, 0, 0, 0x8000, 0x43B1], values, flags)
+    block.decode(block.bytes_of([3, 0, 0, 0x8000, 0x43B1]), values, flags)
     assert values == [7.0, 3.0, 1.0, 355.0]
     assert flags == [0] * 4
 
@@ -161,6 +161,7 @@ def test_any_registers_give_a_value_or_a_reason(type_, data) -> None:
     words = data.draw(
         st.lists(st.integers(0, 0xFFFF), min_size=WORDS[type_], max_size=WORDS[type_])
     )
-    spec = point(type_, min=-1000, max=1000) if type_ != "bool" else point("bool", bit=0)
+    more = {"bool": {"bit": 0}, "int8": {"byte": "high"}, "uint8": {"byte": "low"}}
+    spec = point(type_, min=-1000, max=1000, **more.get(type_, {}))
     value, packed = decode(spec, words)
     assert math.isnan(value) == (quality_of(packed) is Quality.BAD)

@@ -1,53 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
 
 import pytest
 
 from drivers.modbus.driver import ModbusDriver
 from drivers.profile import ModbusProfile
-from hub.clock import VirtualClock, VirtualLoop
-from hub.model import Batch, Quality, Reason, quality_of, reason_of
+from hub.clock import VirtualClock
+from hub.model import Reason
 from hub.ports import (
     DeviceError,
     ExceptionAnswerError,
     GarbageAnswerError,
     NoAnswerError,
     Refused,
-    Table,
 )
-
-START_MS = 1_700_000_000_000
-
-
-class Bus:
-    """Registers that hold their own address, and whatever a test makes go wrong."""
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self.clock = clock
-        self.registers: dict[tuple[str, int], int] = {}
-        self.reads: list[tuple[str, int, int]] = []
-        self.writes: list[tuple[int, str, int, list[int]]] = []
-        self.holes: set[int] = set()
-        self.trouble: Callable[[str, int], Exception | None] = lambda table, address: None
-
-    async def read(self, unit_id: int, table: Table, address: int, count: int) -> Sequence[int]:
-        self.reads.append((table, address, count))
-        await self.clock.sleep(0.01)
-        if error := self.trouble(table, address):
-            raise error
-        if self.holes & set(range(address, address + count)):
-            raise ExceptionAnswerError("exception 2", 2)
-        return [self.registers.get((table, at), at) for at in range(address, address + count)]
-
-    async def write(self, unit_id: int, table: Table, address: int, values: Sequence[int]) -> None:
-        self.writes.append((unit_id, table, address, list(values)))
-        self.registers.update({(table, address + n): value for n, value in enumerate(values)})
-
-    async def close(self) -> None:
-        self.reads.append(("closed", 0, 0))
+from tests.drivers.register_bus import START_MS, Bus, quality, rows, virtual
 
 
 def profile(**more: object) -> ModbusProfile:
@@ -61,27 +29,6 @@ def profile(**more: object) -> ModbusProfile:
         {"version": 1, "id": "test", "maker": "m", "model": "m", "kind": "meter", "source": "s",
          "protocol": "modbus", "points": points} | more
     )  # fmt: skip
-
-
-def virtual(story: Callable[[VirtualClock], Coroutine[Any, Any, None]]) -> None:
-    loop = VirtualLoop()
-    try:
-        loop.run_until_complete(story(VirtualClock(loop, START_MS, 7)))
-    finally:
-        loop.close()
-
-
-def rows(batch: Batch) -> dict[int, tuple[float, Quality, Reason]]:
-    return {
-        number: (value, quality_of(packed), reason_of(packed))
-        for number, value, packed in zip(
-            batch.point.tolist(), batch.value.tolist(), batch.quality.tolist(), strict=True
-        )
-    }
-
-
-def quality(batch: Batch, reason: Reason) -> list[int]:
-    return sorted(number for number, row in rows(batch).items() if row[2] is reason)
 
 
 @pytest.fixture
@@ -170,6 +117,7 @@ def test_missing_registers_are_found_remembered_and_tried_again_next_day(made) -
         assert len(quality(first, Reason.NONE)) == 15
         spent = len(bus.reads)
         assert spent <= 3 + 2 * 2 * 3
+        await driver.poll("dorm-01/m-1")
         bus.reads.clear()
         second = await driver.poll("dorm-01/m-1")
         assert sorted(rows(second)) == sorted(rows(first))
@@ -278,5 +226,85 @@ def test_a_device_without_unit_id_is_refused(device) -> None:
         with pytest.raises(Refused, match="no unit id"):
             ModbusDriver(Bus(clock), [(device("dorm-01/m", "a0", unit_id=None), profile())], clock)
         await asyncio.sleep(0)
+
+    virtual(story)
+
+
+class Together(Bus):
+    """A bus that answers when all that it was asked at once has come, the last question first."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock)
+        self.asked = self.most = 0
+
+    async def read(self, unit_id, table, address, count):
+        self.asked += 1
+        self.most = max(self.most, self.asked)
+        await self.clock.sleep(1 - address / 10_000)
+        self.asked -= 1
+        return await super().read(unit_id, table, address, count)
+
+
+def spread(**limits: object) -> ModbusProfile:
+    points = {f"p{n}": {"table": "input", "address": 100 * n} for n in range(9)}
+    return profile(points=points, limits=limits)
+
+
+def test_blocks_of_a_device_are_asked_for_together_where_the_line_allows_it(device) -> None:
+    async def story(clock):
+        spec, bus = spread(), Together(clock)
+        one = device("dorm-01/m-1", *spec.points)
+        driver = ModbusDriver(bus, [(one, spec)], clock, at_once=4)
+        batch = await driver.poll("dorm-01/m-1")
+        assert batch.point.tolist() == [point.number for point in one.points]
+        assert batch.value.tolist() == [100.0 * n for n in range(9)]
+        assert bus.reads[0] == ("input", 0, 1)  # alone: to see that the unit is there
+        assert bus.most == 4
+        assert clock.now_ms() - START_MS < 3_100  # 1 + 4 + 4
+
+    virtual(story)
+
+
+def test_trouble_of_one_block_among_those_asked_for_together_is_its_own(device) -> None:
+    async def story(clock):
+        spec, bus = spread(), Together(clock)
+        one = device("dorm-01/m-1", *spec.points)
+        driver = ModbusDriver(bus, [(one, spec)], clock, at_once=8)
+        errors = {
+            100: NoAnswerError("x"), 300: GarbageAnswerError("x"), 500: ExceptionAnswerError("x", 4)
+        }  # fmt: skip
+        bus.trouble = lambda table, address: errors.get(address)
+        bus.holes = {700}
+        batch = await driver.poll("dorm-01/m-1")
+        found = {one.points[n].name: row[2] for n, row in enumerate(rows(batch).values())}
+        assert found == dict.fromkeys(spec.points, Reason.NONE) | {
+            "p1": Reason.NO_ANSWER, "p3": Reason.GARBAGE_ANSWER,
+            "p5": Reason.EXCEPTION_ANSWER, "p7": Reason.EXCEPTION_ANSWER,
+        }  # fmt: skip
+
+    virtual(story)
+
+
+def test_a_dead_unit_is_asked_one_question_however_many_are_allowed(device) -> None:
+    async def story(clock):
+        spec, bus = spread(), Together(clock)
+        driver = ModbusDriver(
+            bus, [(device("dorm-01/m-1", *spec.points), spec)], clock, at_once=8
+        )  # fmt: skip
+        bus.trouble = lambda table, address: NoAnswerError("silence")
+        with pytest.raises(NoAnswerError):
+            await driver.poll("dorm-01/m-1")
+        assert len(bus.reads) == 1
+
+    virtual(story)
+
+
+def test_a_device_that_needs_a_rest_between_requests_gets_one_at_a_time(device) -> None:
+    async def story(clock):
+        spec, bus = spread(pause="PT0.02S"), Together(clock)
+        one = device("dorm-01/m-1", *spec.points)
+        driver = ModbusDriver(bus, [(one, spec)], clock, at_once=8)
+        await driver.poll("dorm-01/m-1")
+        assert bus.most == 1
 
     virtual(story)

@@ -1,51 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import pytest
 
 from drivers.mqtt import connection
 from drivers.mqtt.broker import EmbeddedBroker
-from drivers.mqtt.connection import Broker, PahoMessages
+from drivers.mqtt.connection import Broker
 from hub.clock import RealClock
-from hub.ports import ConfigError, DeviceError, Message, StartError
-
-TOPIC = "campus/dorm-01/shower-1/telemetry"
-TOPICS = ["campus/+/+/telemetry"]
-
-
-class Mosquitto:
-    """A real broker on a free port."""
-
-    def __init__(self, program: str) -> None:
-        self._program = program
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"mqtt://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [self._program, "-p", str(self.port)], stderr=subprocess.DEVNULL
-        )
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(5)
-            self._process = None
+from hub.ports import ConfigError, Credentials, DeviceError, StartError
+from tests.drivers.mqtt_line import Ear, Mosquitto, ear, publish, session, until
 
 
 @pytest.fixture
-def mosquitto(binary) -> Iterator[Mosquitto]:
-    made = Mosquitto(binary("mosquitto", "/usr/sbin"))
+def mosquitto(binary, tmp_path) -> Iterator[Mosquitto]:
+    made = Mosquitto(binary("mosquitto", "/usr/sbin"), tmp_path)
     made.start()
     yield made
     made.stop()
@@ -57,54 +27,6 @@ def embedded() -> Iterator[EmbeddedBroker]:
     made.start()
     yield made
     made.stop()
-
-
-async def until(claim: Callable[[], object], patience_s: float = 8) -> None:
-    async with asyncio.timeout(patience_s):
-        while not claim():  # noqa: ASYNC110 - what is waited for sets no event
-            await asyncio.sleep(0.005)
-
-
-class Ear:
-    """A connection and what it heard, with nothing acknowledged."""
-
-    def __init__(self, url: str, client_id: str = "hub-test", topics: list[str] = TOPICS) -> None:
-        broker = Broker.of(url, client_id, None, None)
-        self.line = PahoMessages(broker, topics, RealClock())
-        self.heard: list[Message] = []
-
-    async def start(self) -> None:
-        await self.line.start(lambda: self.heard.extend(self.line.drain()))
-
-    def payloads(self) -> list[bytes]:
-        return [message.payload for message in self.heard]
-
-
-@asynccontextmanager
-async def ear(url: str, client_id: str = "hub-test") -> AsyncIterator[Ear]:
-    made = Ear(url, client_id)
-    await made.start()
-    try:
-        await until(made.line.connected)
-        await asyncio.sleep(0.05)  # the subscriptions
-        yield made
-    finally:
-        await made.line.close()
-
-
-async def publish(url: str, *payloads: bytes, topic: str = TOPIC) -> None:
-    """Publish as a device would, from a client of its own."""
-    device = Ear(url, "device", [])
-    await device.start()
-    await until(device.line.connected)
-    for payload in payloads:
-        await device.line.publish(topic, payload)
-    await asyncio.sleep(0.1)
-    await device.line.close()
-
-
-def session(line: PahoMessages) -> str:
-    return line._versions[0].name
 
 
 async def test_speaks_mqtt_5_with_mosquitto_and_has_many_messages_in_flight(mosquitto) -> None:
@@ -120,17 +42,16 @@ async def test_what_was_not_acknowledged_comes_again_and_only_that(mosquitto) ->
         await publish(mosquitto.url, b"1", b"2", b"3", b"4")
         await until(lambda: len(hub.heard) == 4)
         hub.line.acknowledge(hub.heard[:2])
-        await asyncio.sleep(0.05)
     await publish(mosquitto.url, b"5")  # while the hub is away
     async with ear(mosquitto.url) as hub:
         await until(lambda: len(hub.heard) == 3)
         assert hub.payloads() == [b"3", b"4", b"5"]
         assert all(message.waited for message in hub.heard)
         hub.line.acknowledge(hub.heard)
-        await asyncio.sleep(0.05)
     async with ear(mosquitto.url) as hub:
-        await asyncio.sleep(0.1)
-        assert hub.heard == []
+        await publish(mosquitto.url, b"6")
+        await until(lambda: hub.heard)
+        assert hub.payloads() == [b"6"]
 
 
 async def test_an_acknowledgement_of_an_earlier_connection_is_dropped(mosquitto) -> None:
@@ -141,7 +62,6 @@ async def test_an_acknowledgement_of_an_earlier_connection_is_dropped(mosquitto)
     async with ear(mosquitto.url) as hub:
         await until(lambda: hub.heard)  # "old" again, under the same packet id or another
         hub.line.acknowledge(old)
-        await asyncio.sleep(0.05)
     async with ear(mosquitto.url) as hub:
         await until(lambda: hub.heard)
         assert hub.payloads() == [b"old"]
@@ -154,8 +74,7 @@ async def test_finds_the_broker_again_after_it_was_away(mosquitto) -> None:
         with pytest.raises(DeviceError, match="no connection to the broker"):
             await hub.line.publish("campus/dorm-01/shower-1/command", b"{}")
         mosquitto.start()
-        await until(hub.line.connected)
-        await asyncio.sleep(0.05)
+        await until(hub.subscribed)
         await publish(mosquitto.url, b"back")
         await until(lambda: hub.heard)
         assert session(hub.line) == "MQTTv5"
@@ -173,9 +92,8 @@ async def test_starts_before_the_broker_does(mosquitto) -> None:
 
 
 async def test_a_dead_link_is_found_by_its_own_heartbeat(mosquitto, monkeypatch) -> None:
-    monkeypatch.setattr(connection, "BEAT_S", 0.2)
+    monkeypatch.setattr(connection, "BEAT_S", 1.0)
     async with ear(mosquitto.url) as hub:
-        await asyncio.sleep(0.3)
         first = hub.line._link
         assert first is not None
         first.client.on_message = None  # as if its thread had died: nothing comes in any more
@@ -203,9 +121,17 @@ async def test_falls_back_at_once_where_the_broker_refuses_mqtt_5() -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     hub = Ear(f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    waits: list[float] = []
+
+    class Noting(RealClock):
+        async def sleep(self, seconds: float) -> None:
+            waits.append(seconds)
+
+    hub.line.clock = Noting()
     await hub.start()
-    await until(hub.line.connected, 1)
+    await until(hub.line.connected)
     assert levels == [5, 4]
+    assert waits == []
     await hub.line.close()
     server.close()
     await server.wait_closed()
@@ -254,9 +180,9 @@ def test_a_broker_that_never_started_can_be_stopped() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1", "mqtt://", "mqtt://a?version=6", "mqtts://user:secret@b:8883"]
+    "url", ["http://127.0.0.1", "mqtt://", "mqtt://a?version=6", "wss://user:secret@b:8883"]
 )
 def test_another_address_is_refused_without_showing_a_password(url) -> None:
-    with pytest.raises(ConfigError, match=r"only mqtt://host:port") as caught:
-        Broker.of(url, "hub", None, None)
+    with pytest.raises(ConfigError, match=r"only mqtt:// or mqtts://host:port") as caught:
+        Broker.of(url, "hub", Credentials())
     assert "secret" not in str(caught.value)

@@ -30,8 +30,8 @@ async def test_a_gateway_s_device_is_polled_over_its_bus(server, device) -> None
 
 
 def test_an_unknown_scheme_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="gw-1: unknown scheme 'serial'; known: tcp"):
-        registry.open_bus(Gateway("gw-1", "serial:///dev/x", timedelta(seconds=1)), RealClock())
+    with pytest.raises(ConfigError, match=r"gw-1: unknown scheme 'udp'; known: tcp, tcp\+tls"):
+        registry.open_bus(Gateway("gw-1", "udp://10.0.7.10:502", timedelta(seconds=1)), RealClock())
 
 
 def test_a_profile_of_the_other_kind_is_refused(server, device) -> None:
@@ -47,7 +47,7 @@ async def test_a_terminal_s_message_becomes_a_batch_over_the_embedded_broker(dev
     clock, one = RealClock(), device("dorm-01/shower-1", "x", unit_id=None)
     broker = registry.embedded_broker()
     broker.start()
-    line = registry.open_messages(broker.url, "hub", [one], clock)
+    line = registry.open_messages(broker.url, "hub", [one], {"test": MQTT}, clock)
     driver = registry.pushed(line, [one], {"test": MQTT}, clock)
     heard: asyncio.Queue[Batch] = asyncio.Queue()
     health = Health([one], clock, lambda entry: None)

@@ -2,142 +2,33 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
-from drivers.profile import Profile, Write
-from hub.clock import VirtualClock, VirtualLoop
-from hub.control import Commands
+from drivers.profile import Write
+from drivers.wire import StrayWriteError
 from hub.control.guard import objection, tolerance
 from hub.database import audit
-from hub.database import commands as table
-from hub.database.connection import Database, open_database
-from hub.live import Live
-from hub.model import Batch, Command, Entry, EntryKind, Outcome, Point, Quality, Result, Text, flag
-from hub.ports import DeviceError, ExceptionAnswerError, NoAnswerError, Refused, StoreError
-from hub.site import Device, Place, Site
-
-START_MS = 1_795_000_000_000
-PROFILE: Profile = TypeAdapter(Profile).validate_python(
-    {
-        "version": 1, "id": "try-boiler", "maker": "Try", "model": "B", "kind": "boiler",
-        "protocol": "modbus", "source": "this test",
-        "points": {
-            "tank": {"table": "input", "address": 0},
-            "setpoint": {
-                "table": "holding", "address": 4, "type": "int16", "scale": 0.1, "unit": "degC",
-                "write": {"min": 40, "max": 60, "step": 0.5},
-            },
-            "element": {
-                "table": "holding", "address": 5,
-                "write": {"min": 0, "max": 1, "step": 1, "class": "dangerous"},
-            },
-        },
-    }
-)  # fmt: skip
-BOILER = "dorm-07/boiler-1"
-NAMES = ("tank", "setpoint", "element")
-
-
-def site() -> Site:
-    points = tuple(
-        Point(n, f"{BOILER}/{name}", BOILER, name, "", "gauge", Text(name, name))
-        for n, name in enumerate(NAMES, 1)
-    )
-    interval = timedelta(seconds=60)
-    device = Device(BOILER, "try-boiler", "boiler", "dorm-07", interval, "gw", 1, points)
-    place = Place("dorm-07", "building", Text("7", "7"))
-    return Site("try", Text("试", "Try"), ZoneInfo("Asia/Shanghai"), [place], [], [device])
-
-
-class Boiler:
-    """The device end: keeps what is written, and can fail before or after it did so."""
-
-    def __init__(self) -> None:
-        self.value = 50.0
-        self.writes: list[tuple[str, float]] = []
-        self.before: Callable[[], Awaitable[None]] | Exception | None = None
-        self.after: Exception | None = None
-
-    async def write(self, point: Point, value: float) -> float:
-        if isinstance(self.before, Exception):
-            raise self.before
-        if self.before is not None:
-            await self.before()
-        self.writes.append((point.id, value))
-        self.value = round(value, 1)
-        if self.after is not None:
-            raise self.after
-        return self.value
-
-
-class Room:
-    """Commands with a real database and a live table, in virtual time."""
-
-    def __init__(self, loop: VirtualLoop, database: Database) -> None:
-        self.loop = loop
-        self.clock = VirtualClock(loop, START_MS, seed=1)
-        self.database = database
-        self.boiler = Boiler()
-        self.live = Live(3)
-        self.entries: list[Entry] = []
-        self.commands = self.started()
-
-    def started(self, *, allowed: bool = True) -> Commands:
-        return Commands(
-            site=site(),
-            profiles={"try-boiler": PROFILE},
-            writes={"gw": self.boiler.write},
-            live=self.live,
-            database=self.database,
-            worker=self.clock.worker("commands"),
-            enter=self.entries.append,
-            clock=self.clock,
-            allowed=allowed,
-        )
-
-    def run(self, job: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(job)
-
-    def wait(self, seconds: float) -> None:
-        self.run(self.clock.sleep(seconds))
-
-    def ask(self, value: float = 55.0, key: str = "k1", **changes: Any) -> Result:
-        return self.run(self.commands.submit(self.command(value, key, **changes), key))
-
-    def command(self, value: float, key: str, **changes: Any) -> Command:
-        now_ms = self.clock.now_ms()
-        command = Command(
-            f"c-{key}", f"{BOILER}/setpoint", value, "li", "cold", now_ms, now_ms + 60_000
-        )
-        return replace(command, **changes)
-
-    def kept(self, key: str = "k1") -> Result:
-        found = table.get(self.database, f"c-{key}")
-        assert found is not None
-        assert found[1] is not None
-        return found[1]
-
-    def read(self, value: float, quality: Quality = Quality.GOOD) -> None:
-        now_ms = self.clock.now_ms()
-        self.live.update(Batch.of([2], [now_ms], [value], [flag(quality)], now_ms))
+from hub.model import Command, EntryKind, Outcome, Point, Quality, Result
+from hub.ports import (
+    DeclinedError,
+    DeviceError,
+    ExceptionAnswerError,
+    HubError,
+    Leave,
+    Refused,
+    StoreError,
+    UnreadableError,
+)
+from tests.hub.command_room import BOILER, NAMES, PROFILE, START_MS, Room, opened_room
 
 
 @pytest.fixture
 def room() -> Iterator[Room]:
-    loop = VirtualLoop()
-    database = open_database(":memory:")
-    yield Room(loop, database)
-    database.close()
-    loop.close()
+    yield from opened_room()
 
 
 def test_a_command_is_written_read_back_kept_and_journaled(room: Room) -> None:
@@ -185,8 +76,9 @@ def test_without_the_audit_nothing_is_sent(room: Room, monkeypatch: pytest.Monke
         (50.2, "setpoint", "50.2 is not on a step of 0.5 from 40"),
         (float("nan"), "setpoint", "nan is outside"),
         (float("inf"), "setpoint", "inf is outside"),
-        (50, "tank", "its profile does not declare it writable"),
+        (50, "tank_temperature", "its profile does not declare it writable"),
         (1, "element", "it is dangerous and needs a second person"),
+        (86, "mode", "86 is not one of 85, 170"),
         (50, "pressure", "there is no such point"),
     ],
 )
@@ -233,10 +125,13 @@ def test_the_same_key_at_the_same_time_is_carried_out_once(room: Room) -> None:
     assert len(room.boiler.writes) == 1
 
 
-def test_a_key_used_for_another_command_is_refused(room: Room) -> None:
+@pytest.mark.parametrize(
+    "other", [{"value": 56.0}, {"point": f"{BOILER}/limit"}, {"reason": "x"}, {"expires_ms": 0}]
+)
+def test_a_key_used_for_another_command_is_refused(room: Room, other: dict[str, object]) -> None:
     room.ask(55)
     with pytest.raises(Refused, match="send a new key"):
-        room.ask(56)
+        room.ask(**{"value": 55.0} | other)
     assert len(room.boiler.writes) == 1
 
 
@@ -246,11 +141,47 @@ def test_an_expired_command_is_not_sent(room: Room) -> None:
     assert room.boiler.writes == []
 
 
-def test_a_command_that_expires_in_the_queue_is_withdrawn(room: Room) -> None:
-    room.boiler.before = lambda: room.clock.sleep(61)
-    assert room.ask().outcome is Outcome.UNKNOWN
+def test_a_command_that_expires_before_its_turn_on_the_bus_is_withdrawn(room: Room) -> None:
+    room.boiler.queue = lambda: room.clock.sleep(61)
+    result = room.ask()
+    assert (result.outcome, result.reason) == (
+        Outcome.EXPIRED,
+        "it expired before it could be sent",
+    )
     room.wait(120)
     assert room.boiler.writes == []
+
+
+def test_a_command_that_expires_once_its_turn_has_come_may_have_been_sent(room: Room) -> None:
+    room.boiler.before = lambda: room.clock.sleep(61)
+    assert room.ask().outcome is Outcome.UNKNOWN
+
+
+def test_leave_ends_with_the_command_even_where_nothing_cancels_the_wait(room: Room) -> None:
+    async def stubborn(point: Point, value: float, leave: Leave) -> float:
+        await asyncio.shield(room.loop.create_task(late(leave)))
+        return value
+
+    async def late(leave: Leave) -> None:
+        await room.clock.sleep(61)
+        with pytest.raises(HubError, match="it expired"):
+            leave()
+        seen.append("refused")
+
+    seen: list[str] = []
+    room.commands.writes = {"gw": stubborn}
+    assert room.ask().outcome is Outcome.EXPIRED
+    room.wait(5)
+    assert seen == ["refused"]
+
+
+def test_what_fails_before_its_turn_has_not_been_sent(room: Room) -> None:
+    room.boiler.queue = DeviceError("the hub stops")
+    result = room.ask()
+    assert (result.outcome, result.reason) == (
+        Outcome.BLOCKED,
+        "nothing was sent: the hub stops",
+    )
 
 
 def test_commands_to_one_device_go_one_after_the_other(room: Room) -> None:
@@ -274,7 +205,8 @@ def test_commands_to_one_device_go_one_after_the_other(room: Room) -> None:
 
 
 def test_a_value_the_device_did_not_take_is_not_confirmed(room: Room) -> None:
-    async def stubborn(point: Point, value: float) -> float:
+    async def stubborn(point: Point, value: float, leave: Leave) -> float:
+        leave()
         return 50.0
 
     room.commands.writes = {"gw": stubborn}
@@ -291,6 +223,28 @@ def test_a_refusal_by_the_device_is_not_confirmed_and_final(room: Room) -> None:
     assert room.ask() == result
 
 
+def test_a_device_that_says_no_has_not_done_it(room: Room) -> None:
+    room.boiler.before = DeclinedError("the device says refused")
+    result = room.ask()
+    assert (result.outcome, result.reason) == (
+        Outcome.NOT_CONFIRMED,
+        "the device refused: the device says refused",
+    )
+
+
+def test_what_can_be_written_but_never_read_is_not_confirmed_and_holds_nothing_up(
+    room: Room,
+) -> None:
+    room.boiler.after = UnreadableError("exception 2")
+    result = room.ask()
+    assert (result.outcome, result.reason) == (
+        Outcome.NOT_CONFIRMED,
+        "the device took it, but it cannot be read back: exception 2",
+    )
+    assert room.ask(56, "next").outcome is Outcome.NOT_CONFIRMED
+    assert len(room.boiler.writes) == 2
+
+
 def test_a_refusal_by_the_driver_blocks(room: Room) -> None:
     room.boiler.before = Refused("not on the whitelist")
     result = room.ask()
@@ -300,72 +254,72 @@ def test_a_refusal_by_the_driver_blocks(room: Room) -> None:
     )
 
 
-@pytest.mark.parametrize("error", [NoAnswerError("no answer"), DeviceError("garbage")])
-@pytest.mark.parametrize(("read", "outcome"), [(55.0, Outcome.DONE), (50.0, Outcome.NOT_CONFIRMED)])
-def test_an_unknown_outcome_is_settled_by_a_later_reading_and_never_sent_again(
-    room: Room, error: Exception, read: float, outcome: Outcome
+def test_what_only_the_wire_guard_stopped_is_told_by_the_audit(room: Room) -> None:
+    room.boiler.before = StrayWriteError("stopped on the wire: unit 1")
+    result = room.ask()
+    assert (result.outcome, result.reason) == (
+        Outcome.BLOCKED,
+        "nothing was sent: stopped on the wire: unit 1",
+    )
+    line, _ = audit.latest(room.database)
+    assert line.action == "stray write"
+    assert line.detail["stopped"] == "stopped on the wire: unit 1"
+
+
+def test_a_stray_write_ends_in_a_result_even_when_the_audit_breaks(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    room.read(55.0)  # what was read before says nothing
-    room.boiler.after = error
-    assert room.ask().outcome is Outcome.UNKNOWN
-    room.wait(100)
-    assert room.kept().outcome is Outcome.UNKNOWN
-    room.read(99.0, Quality.BAD)
-    room.wait(20)
-    assert room.kept().outcome is Outcome.UNKNOWN
-    room.read(read)
-    room.wait(20)
-    kept = room.kept()
-    assert (kept.outcome, kept.actual) == (outcome, read)
-    assert [entry.content["outcome"] for entry in room.entries] == ["unknown", str(outcome)]
-    assert len(room.boiler.writes) == 1
+    async def stray() -> None:
+        def broken(*_: object) -> int:
+            raise StoreError("database: disk full")
+
+        monkeypatch.setattr(audit, "add", broken)
+        raise StrayWriteError("stopped on the wire: unit 1")
+
+    room.boiler.before = stray
+    assert room.ask().outcome is Outcome.BLOCKED
+    assert "stray write not audited: c-k1" in caplog.text
 
 
-def test_an_outcome_nobody_sees_stays_unknown(room: Room, caplog: pytest.LogCaptureFixture) -> None:
-    room.boiler.after = NoAnswerError("no answer")
-    room.ask()
-    room.wait(3600)
-    assert room.kept().outcome is Outcome.UNKNOWN
-    assert "command unsettled: c-k1" in caplog.text
-
-
-def test_after_a_crash_a_command_is_settled_by_reading_not_sent_again(room: Room) -> None:
-    command = room.command(55, "k1")
-    table.insert_or_get(room.database, command, "li/k1")  # and then the power went
-    room.wait(300)
-    assert room.ask().outcome is Outcome.UNKNOWN
-    room.run(room.commands.reconcile())
-    room.wait(30)
-    room.read(55.0)
-    room.wait(30)
-    assert room.kept().outcome is Outcome.DONE
-    assert room.ask(asked_ms=command.asked_ms).outcome is Outcome.DONE
+@pytest.mark.parametrize(
+    ("tank", "quality", "age_s", "expected"),
+    [
+        (75.0, Quality.GOOD, 0, "interlock: over-temperature: tank_temperature is 75 degC"),
+        (50.0, Quality.BAD, 0, "interlock: sensor lost: tank_temperature"),
+        (50.0, Quality.UNCERTAIN, 0, "interlock: sensor lost: tank_temperature"),
+        (50.0, Quality.GOOD, 181, "interlock: sensor lost: tank_temperature"),
+    ],
+)
+def test_the_plant_itself_stops_a_command_that_would_heat(
+    room: Room, tank: float, quality: Quality, age_s: float, expected: str
+) -> None:
+    room.measure(tank, quality)
+    room.wait(age_s)
+    result = room.ask()
+    assert result.outcome is Outcome.BLOCKED
+    assert result.reason.startswith(expected)
     assert room.boiler.writes == []
 
 
-def test_who_hangs_up_does_not_stop_the_command(room: Room) -> None:
-    async def hang_up() -> None:
-        asking = asyncio.create_task(room.commands.submit(room.command(55, "k1"), "k1"))
+def test_the_plant_is_asked_when_the_command_has_its_turn_on_the_bus(room: Room) -> None:
+    async def grows_hot() -> None:
         await room.clock.sleep(1)
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
-        await room.clock.sleep(10)
+        room.measure(75.0)
 
+    room.boiler.queue = grows_hot
+    assert room.ask().reason.startswith("interlock: over-temperature")
+    assert room.boiler.writes == []
+
+
+def test_the_plant_is_asked_when_the_command_is_sent_not_when_it_is_made(room: Room) -> None:
     room.boiler.before = lambda: room.clock.sleep(5)
-    room.run(hang_up())
-    assert room.kept().outcome is Outcome.DONE
-
-
-def test_closing_waits_for_the_command_in_hand(room: Room) -> None:
-    async def close_meanwhile() -> None:
-        asking = asyncio.create_task(room.commands.submit(room.command(55, "k1"), "k1"))
-        await room.clock.sleep(1)
-        await room.commands.close()
-        assert asking.done() or (await asking).outcome is Outcome.DONE
-
-    room.boiler.before = lambda: room.clock.sleep(5)
-    room.run(close_meanwhile())
-    assert room.kept().outcome is Outcome.DONE
+    asking = [
+        room.loop.create_task(room.commands.submit(room.command(value, key), key))
+        for value, key in ((55.0, "a"), (56.0, "b"))
+    ]
+    room.wait(1)
+    room.measure(75.0)
+    assert [room.run(one).outcome for one in asking] == [Outcome.DONE, Outcome.BLOCKED]
 
 
 def test_a_range_without_an_end_still_refuses_what_is_no_number() -> None:
@@ -384,7 +338,13 @@ def test_a_range_without_an_end_still_refuses_what_is_no_number() -> None:
 def test_whatever_is_asked_only_declared_values_pass_the_guard(value: float, name: str) -> None:
     command = Command("c", f"{BOILER}/{name}", value, "li", "", 0, 1)
     if objection(command, PROFILE.points[name]) is None:
-        assert name == "setpoint"
+        assert name in ("setpoint", "limit", "mode")
+        if name == "mode":
+            assert value in (85, 170)
+            return
+        if name == "limit":
+            assert 20 <= value <= 60
+            return
         assert value in [40 + n / 2 for n in range(41)] or abs(value * 2 - round(value * 2)) < 1e-5
         assert 40 <= value <= 60
 

@@ -79,7 +79,7 @@ def test_the_revisions_give_exactly_the_tables_of_the_schema(database: Database)
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-        assert current(connection) == head() == "0001"
+        assert current(connection) == head() == "0003"
 
 
 def test_opening_twice_migrates_once_and_keeps_what_is_there(where: str | Path) -> None:
@@ -344,7 +344,7 @@ def test_a_key_keeps_its_first_command(database: Database) -> None:
     other = replace(COMMAND, id="c2", value=60.0)
     assert commands.insert_or_get(database, other, "li/k") == (COMMAND, None, False)
     assert commands.get(database, "c2") is None
-    assert commands.unfinished(database) == [COMMAND]
+    assert commands.unfinished(database) == [(COMMAND, None)]
 
 
 def test_the_outcome_of_a_command_stays_unless_it_was_unknown(database: Database) -> None:
@@ -353,7 +353,7 @@ def test_the_outcome_of_a_command_stays_unless_it_was_unknown(database: Database
     done = Result("c1", Outcome.DONE, "", 7, 55.0)
     commands.finish(database, unknown)
     assert commands.get(database, "c1") == (COMMAND, unknown)
-    assert commands.unfinished(database) == [COMMAND]
+    assert commands.unfinished(database) == [(COMMAND, unknown)]
     commands.finish(database, done)
     commands.finish(database, Result("c1", Outcome.BLOCKED, "late", 8))
     assert commands.get(database, "c1") == (COMMAND, done)

@@ -1,7 +1,9 @@
 """The doctor finds what is wrong with an installation and says what to do."""
 
 import fcntl
+import grp
 import http.server
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ version: 1
 site: {{id: try, name: {{zh: 试, en: Try}}, timezone: Asia/Shanghai}}
 web: {{port: {port}}}
 gateways:
-  - {{id: gw-07a, url: "tcp://127.0.0.1:{gateway}"}}
+{gateways}
 {more}
 """
 
@@ -48,10 +50,13 @@ class House:
         self.folder = folder
         self.gateway = gateway
         self.port = free_port()
+        self.gateways = ""
         self.more = ""
 
     def findings(self) -> dict[str, Finding]:
-        text = CAMPUS.format(port=self.port, gateway=self.gateway, more=self.more)
+        plain = f'  - {{id: gw-07a, url: "tcp://127.0.0.1:{self.gateway}"}}'
+        gateways = self.gateways or plain
+        text = CAMPUS.format(port=self.port, gateways=gateways, more=self.more)
         (self.folder / "campus.yaml").write_text(text, "utf-8")
         return {finding.where: finding for finding in examine(load(self.folder))}
 
@@ -129,6 +134,60 @@ def test_a_gateway_that_swallows_everything_costs_only_the_patience(
         (finding,) = house.wrong().values()
         waiting[0].close()
     assert finding.what == "no answer within 0.2 s"
+
+
+@pytest.mark.parametrize("url", ["rtu+tcp://127.0.0.1:{port}", "tcp+tls://127.0.0.1:{port}"])
+def test_every_gateway_of_the_network_is_tried(house: House, url: str) -> None:
+    there, away = url.format(port=house.gateway), url.format(port=free_port())
+    house.more = f'  - {{id: gw-08a, url: "{away}"}}'
+    house.gateways = f'  - {{id: gw-07a, url: "{there}"}}'
+    findings = house.findings()
+    assert findings[there].what == "answers"
+    assert findings[away].what == "refused: nothing listens there"
+
+
+@pytest.fixture
+def serial_port() -> Iterator[Path]:
+    """Return a port of this machine that may be opened."""
+    master, slave = os.openpty()
+    yield Path(os.ttyname(slave))
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_serial_port_is_looked_at_and_not_opened(
+    house: House, serial_port: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.gateways = f'  - {{id: gw-07a, url: "serial://{serial_port}"}}'
+    finding = house.findings()[f"serial://{serial_port}"]
+    assert (finding.ok, finding.what) == (True, "there, and may be opened")
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    (finding,) = house.wrong().values()
+    assert finding.what == "this account may not open it"
+    group = grp.getgrgid(serial_port.stat().st_gid).gr_name
+    assert f"into group {group}" in finding.do
+
+
+def test_a_serial_port_that_is_not_there_or_none_is_named(house: House, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    house.gateways = (
+        f'  - {{id: gw-07a, url: "serial://{tmp_path}/file"}}\n'
+        '  - {id: gw-08a, url: "serial:///dev/no-such-port"}'
+    )
+    wrong = house.wrong()
+    assert wrong[f"serial://{tmp_path}/file"].what == "is no serial port"
+    gone = wrong["serial:///dev/no-such-port"]
+    assert gone.what == "not there: No such file or directory"
+    assert "ls -l /dev/serial/by-id" in gone.do
+
+
+def test_the_key_of_a_gateway_is_private(house: House) -> None:
+    files = "ca_file: ca.pem, cert_file: hub.pem, key_file: hub.key"
+    house.gateways = f'  - {{id: gw-07a, url: "tcp+tls://127.0.0.1:{house.gateway}", {files}}}'
+    (house.folder / "hub.key").write_text("k")
+    (house.folder / "hub.key").chmod(0o644)
+    (finding,) = house.wrong().values()
+    assert (finding.where, finding.what) == (str(house.folder / "hub.key"), "others can read it")
 
 
 def test_broker_and_store_are_tried(house: House) -> None:

@@ -94,6 +94,15 @@ def site_of(folder: Path) -> Site:
     return build_site(load(folder), numbered)
 
 
+def test_a_restless_point_that_there_is_not_is_named_with_its_line(folder: Path) -> None:
+    restless = "restless: {points: [power, powr], for: PT10M}\n"
+    write(folder, "profiles/try-meter.yaml", METER + restless)
+    (problem,) = problems(folder)
+    line = METER.count("\n") + 1
+    assert problem.startswith(f"profiles/try-meter.yaml:{line}: restless.points[1]: ")
+    assert "there is no point 'powr'; did you mean 'power'?" in problem
+
+
 def test_a_good_folder_becomes_a_site(folder: Path) -> None:
     site = site_of(folder)
     meter = site.devices["dorm-07/meter-312"]
@@ -162,7 +171,7 @@ def test_six_planted_mistakes_are_six_lines(folder: Path) -> None:
         ('mqtt: {url: "mqtt://127.0.0.1:1883"}\n', "", "try-shower speaks MQTT; add mqtt"),
         ("mqtt://127.0.0.1:1883", "amqp://127.0.0.1", "mqtt.url: the scheme 'amqp' is not known"),
         ("mqtt://127", "mqtt://hub:secret@127", "a password does not belong in this file"),
-        ("tcp://10.0.7.10:502", "rtu+tcp://10.0.7.10:502", "rtu+tcp:// is planned but not built"),
+        ("tcp://10.0.7.10:502", "udp://10.0.7.10:502", "the scheme 'udp' is not known"),
         ("tcp://10.0.7.10:502", "tcp://10.0.7.10", "must be only scheme, host and port"),
         ("tcp://10.0.7.10:502", "tcp://10.0.7.10:99999", "is no URL; write it like"),
         ("kind: room", "kind: cupboard", "places[1].kind: must be 'campus', 'building'"),
@@ -239,7 +248,8 @@ def test_the_same_id_gateway_box_or_unit_twice_is_refused(folder: Path) -> None:
     change(folder, "campus.yaml", (gateway, gateway + "\n" + gateway.replace("07a", "07b")))
     write(folder, "campus.yaml", (folder / "campus.yaml").read_text("utf-8") + device + "\n")
     text = "\n".join(problems(folder))
-    assert "campus.yaml:9: gateways[1].url: tcp://10.0.7.10:502 is the gateway by camp" in text
+    twice = "leads to 10.0.7.10:502: gw-07b and gw-07a by campus.yaml:8 are one gateway"
+    assert f"campus.yaml:9: gateways[1].url: tcp://10.0.7.10:502 {twice}" in text
     assert "campus.yaml:13: devices[2].id: 'dorm-07/meter-312' is taken" in text
     assert "campus.yaml:13: devices[2].unit_id: unit 12 of gw-07a is taken" in text
 
@@ -312,7 +322,7 @@ def test_a_table_that_cannot_be_read_blames_no_device(
 def test_a_broken_profile_is_told_once_and_not_per_device(folder: Path) -> None:
     change(folder, "profiles/try-meter.yaml", ("type: float32, unit: W", "type: float31, unit: W"))
     (line,) = problems(folder)
-    assert line.startswith("profiles/try-meter.yaml:9: points.power.type: must be 'bool', 'int16'")
+    assert line.startswith("profiles/try-meter.yaml:9: points.power.type: must be 'bool', 'int8'")
 
 
 def test_a_broken_profile_is_not_blamed_on_the_rules(folder: Path) -> None:

@@ -100,6 +100,9 @@ def addresses(stage: Stage) -> dict[str, str]:
         "tickets": "/tickets",
         "tickets-closed": "/tickets?show=closed",
         **tickets,
+        "lines": "/lines",
+        "line-lost": "/lines/gw-dorm-08-1",
+        "line-weak": "/lines/gw-dorm-07-1",
         "simulators": "/simulators",
         "simulators-meters": "/simulators?show=meter",
         "missing": "/nothing-here",
@@ -181,6 +184,8 @@ def played() -> tuple[Stage, str]:
     async def play() -> tuple[Stage, str]:
         stage = Stage()
         await stage.play_day()
+        stage.keep_days(7)
+        stage.break_lines()
         token, _ = await stage.cookie()
         return stage, token
 

@@ -7,21 +7,23 @@ database, sign-in and health are the real ones. The clock stands still.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from hub.access import Access, first_admin
 from hub.clock import InlineWorker, RealClock
 from hub.control import Commands
+from hub.database import availability, numbers, records
 from hub.database import effects as kept
-from hub.database import numbers, records
+from hub.database.availability import Availability
 from hub.database.connection import open_database
 from hub.energy.consumption import Consumption
 from hub.engine import Core
-from hub.health import Health
+from hub.health import Frozen, Health
 from hub.live import Live
 from hub.model import Batch, Entry, EntryKind, Json, Point, Ticket
-from hub.ports import DeviceError, Refused
+from hub.ports import DeviceError, Leave, Look, Reach, Refused
+from hub.probe import Probe
 from hub.settings import build_site, load
 from hub.site import Device
 from hub.store import open_store
@@ -33,6 +35,7 @@ NOW = "2026-11-20T21:10:00+08:00"
 PASSWORD = "a kettle for the crew"
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 DAY_STEP_MS = 2 * MINUTE_MS
 BOILER_STEP_MS = 15_000
 GAP_H = (15, 17.5)  # hours before now in which one building was not read
@@ -67,14 +70,24 @@ class Stage:
         self.site = build_site(self.settings, lambda ids: numbers.number_points(self.database, ids))
         self.live = Live(max(self.site.points))
         self.store = open_store("memory")
-        self.health = Health(self.site.devices.values(), self.clock, lambda entry: None)
+        self.frozen: dict[str, Frozen] = {}
         self.core = Core(self.site, self.settings.packs, self.settings.promise)
         self.written: list[tuple[str, float]] = []
+        self.looks: dict[str, Look] = {}
         self.sequence = 0
         worker = InlineWorker()
         self.one_time_password = first_admin(self.database, self.clock) or ""
         self.access = Access(self.database, worker, self.clock)
-        self.fleet = self._fleet_a_day_ago()
+        self.clock.instant_ms = now_ms - 25 * HOUR_MS
+        self.fleet = Fleet(list(self.site.devices.values()), self.settings.profiles, self.clock)
+        self.health = Health(
+            self.site.devices.values(),
+            self.clock,
+            lambda entry: None,
+            zone=self.site.zone,
+            frozen=self.frozen.get,
+        )
+        self.clock.instant_ms = now_ms
         commands = Commands(
             site=self.site,
             profiles=self.settings.profiles,
@@ -100,19 +113,21 @@ class Stage:
             act=self.act,
             access=self.access,
             health=self.health,
+            probe=Probe(
+                site=self.site,
+                profiles=self.settings.profiles,
+                looks=self.looks,
+                clock=self.clock,
+            ),
             commands=commands if writes else None,
             twins=self.fleet if twins else None,
             counters=lambda: {"readings_total": 12.0},
+            polls=lambda: {
+                "gw-dorm-08-1": {"polls_due_total": 120, "polls_late_total": 3, "breaker_open": 1.0}
+            },
             locale=self.settings.locale,
             secure_cookies=secure,
         )
-
-    def _fleet_a_day_ago(self) -> Fleet:
-        now_ms = self.clock.instant_ms
-        self.clock.instant_ms = now_ms - 25 * HOUR_MS
-        fleet = Fleet(list(self.site.devices.values()), self.settings.profiles, self.clock)
-        self.clock.instant_ms = now_ms
-        return fleet
 
     def enter(self, entry: Entry) -> Sequence[object]:
         """Take an entry as intake and engine would."""
@@ -132,7 +147,8 @@ class Stage:
             raise Refused(answer.refusal)
         return records.ticket(self.database, action.get("ticket") or "")
 
-    async def _write(self, point: Point, value: float) -> float:
+    async def _write(self, point: Point, value: float, leave: Leave) -> float:
+        leave()
         if point.name == "load_limit":
             raise DeviceError(f"{point.id}: no answer")
         self.written.append((point.id, value))
@@ -182,6 +198,39 @@ class Stage:
             if whole:
                 await self._work(at_ms, "small")
         self.clock.instant_ms = now_ms
+
+    def keep_days(self, days: int) -> None:
+        """Keep days that have passed before: a bus that was away, a day without a hub."""
+        today = date.fromisoformat(self.health.day)
+        for n in range(1, days):
+            day = (today - timedelta(n)).isoformat()
+            rows = [
+                Availability(
+                    day, what, gateway, DAY_MS - HOUR_MS // 2 * k * n, DAY_MS, 1440, n, 0.02
+                )
+                for k, gateway in enumerate(self.site.gateways)
+                for what in ("bus", "gateway")
+                if n != 3
+            ]
+            rows += [
+                Availability(day, "device", device, DAY_MS, DAY_MS, 1440, 0, 0.02)
+                for device in self.site.devices
+            ]
+            availability.put(self.database, rows)
+
+    def break_lines(self) -> None:
+        """Let lines and devices have every kind of trouble at once, in health alone."""
+        now_ms, health = self.clock.instant_ms, self.health
+        for at_ms in (now_ms, now_ms + 1, now_ms + 2):
+            for device in self.site.devices.values():
+                if device.gateway == "gw-dorm-08-1":
+                    health.failed(device.id, at_ms, "cannot connect", Reach.NOTHING)
+            error = "answers, but with nothing that can be used: exception answer"
+            health.failed("dorm-07/meter-203", at_ms, error, Reach.DEVICE)
+            health.failed("dorm-07/shower-1-02", at_ms, "no message")
+        self.frozen["dorm-07/main"] = Frozen(("voltage_l1", "frequency"), 10 * MINUTE_MS)
+        health.seen("dorm-07/main", now_ms, 0.031)
+        health.skewed("dorm-07/shower-1-03", -93 * MINUTE_MS)
 
     async def _play(self, script: Mapping[int, tuple[str, str, str]], at_ms: int) -> None:
         step = script.get(at_ms)

@@ -155,7 +155,7 @@ def test_sessions_are_as_long_and_strong_as_the_measured_ones():
                 flows.append(last)
                 running = 0
             last = twin.flow
-    assert len(lengths) / 24 == pytest.approx(25, abs=5)
+    assert len(lengths) / 24 == pytest.approx(30, abs=5)  # of some 22 L each: 662 L a day
     assert median(lengths) == pytest.approx(226, rel=0.12)
     assert median(flows) == pytest.approx(5.1, rel=0.05)
 

@@ -10,7 +10,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import time
 from datetime import timedelta
 
 import paho.mqtt.client as paho
@@ -28,6 +27,7 @@ from simulators.mqtt_device import MqttDevices
 from simulators.serve import Control, RemoteTwins, serve_fleet
 from simulators.telemetry import Terminals
 from simulators.virtual import TwinBus
+from tests.drivers.mqtt_line import Mosquitto
 
 
 def free_port() -> int:
@@ -129,13 +129,11 @@ async def test_a_gateway_elsewhere_or_on_a_taken_port_is_refused(fleet):
 async def test_mbpoll_reads_a_simulated_meter(fleet):
     command = [binary("mbpoll"), "-1", "-0", "-B", "-a", "3", "-t", "3:int", "-r", "0"]
     async with served(fleet) as ports:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *("-p", str(ports["gw-rooms"]), "127.0.0.1"),
-            stdout=subprocess.PIPE,
+        command += ["-p", str(ports["gw-rooms"]), "127.0.0.1"]
+        done = await asyncio.to_thread(
+            subprocess.run, command, stdout=subprocess.PIPE, check=True, timeout=30
         )
-        printed, _ = await process.communicate()
-    answer = re.search(r"\[0\]:\s+(\d+)", printed.decode())
+    answer = re.search(r"\[0\]:\s+(\d+)", done.stdout.decode())
     energy = fleet.twin("dorm-07/meter-303").values()["energy"]
     assert answer
     assert int(answer[1]) == round(energy * 100)
@@ -159,24 +157,14 @@ class Shifted(RealClock):
         return self._like.random(name)
 
 
-def wait_for_port(port: int) -> None:
-    for _ in range(250):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
-            return
-        time.sleep(0.02)
-    pytest.fail(f"nothing listens on port {port}")
-
-
 @pytest.fixture
 def mosquitto(tmp_path):
-    port = free_port()
-    config = tmp_path / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    broker = subprocess.Popen([binary("mosquitto"), "-c", config], stderr=subprocess.DEVNULL)
-    wait_for_port(port)
-    yield port
-    broker.terminate()
-    broker.wait(5)
+    broker = Mosquitto(binary("mosquitto"), tmp_path)
+    try:
+        broker.start()
+        yield broker.port
+    finally:
+        broker.stop()
 
 
 async def listener(port: int, heard: asyncio.Queue) -> paho.Client:

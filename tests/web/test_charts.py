@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.web import charts, form
@@ -76,6 +76,8 @@ def test_a_limit_and_the_instant_of_the_ticket_are_drawn():
 
 
 @given(st.lists(numbers, max_size=60), st.one_of(st.none(), st.floats(-1e6, 1e6)))
+@example([5e-324], None)
+@example([-5e-324, 1e-310], 1e-315)
 def test_any_values_give_a_well_formed_drawing_inside_its_frame(values, limit):
     for draw in (charts.bars, charts.line):
         svg = draw(replace(CHART, values=values, limit=limit))

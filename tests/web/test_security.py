@@ -43,7 +43,7 @@ def right_of(method: str, path: str) -> str:
         return "simulate"
     if method == "GET":
         return "look"
-    return "command" if path == "/api/v1/commands" else "work"
+    return "command" if path == "/api/v1/commands" or path.endswith("/probe") else "work"
 
 
 async def test_nobody_gets_anywhere_without_signing_in(stage, visitor):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,14 @@ from tests.whole.program import CHECKOUT, COMMAND, wait_for
 SELFTEST_S = 180
 
 
-def _demo(folder: Path, *options: str) -> subprocess.Popen[str]:
-    """Start the demonstration in a session of its own, with a folder for temporary files."""
-    return subprocess.Popen(
+@contextlib.contextmanager
+def _demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the demonstration in a session of its own, with a folder for temporary files.
+
+    It begins as a shell begins what it puts into the background: with SIGINT ignored. Whatever the
+    test finds, nothing of it is left behind, which would fail another test.
+    """
+    demo = subprocess.Popen(
         [*COMMAND, "demo", *options],
         cwd=CHECKOUT,
         env=os.environ | {"TMPDIR": str(folder)},
@@ -24,7 +31,14 @@ def _demo(folder: Path, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509 - one call, no lock
     )
+    try:
+        yield demo
+    finally:
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGKILL)
+            demo.communicate()
 
 
 def _left_of(session: int) -> list[str]:
@@ -43,8 +57,8 @@ def _left_of(session: int) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(SELFTEST_S + 30)
 def test_the_selftest_ends_well_and_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
-    demo = _demo(tmp_path, "--selftest")
-    said, _ = demo.communicate(timeout=SELFTEST_S)
+    with _demo(tmp_path, "--selftest") as demo:
+        said, _ = demo.communicate(timeout=SELFTEST_S)
 
     assert demo.returncode == 0, said
     assert said.rstrip().endswith("selftest: held")
@@ -58,10 +72,10 @@ def test_the_selftest_ends_well_and_leaves_no_process_and_no_folder(tmp_path: Pa
 def test_a_demonstration_that_is_stopped_leaves_nothing_either(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    demo = _demo(tmp_path, "--selftest")
-    wait_for("the hub", lambda: list(tmp_path.glob("*/var/hub.sqlite")))
-    demo.send_signal(number)
-    said, _ = demo.communicate(timeout=60)
+    with _demo(tmp_path, "--selftest") as demo:
+        wait_for("the hub", lambda: list(tmp_path.glob("*/var/hub.sqlite")))
+        demo.send_signal(number)
+        said, _ = demo.communicate(timeout=60)
 
     assert demo.returncode == 130, said
     assert _left_of(demo.pid) == []

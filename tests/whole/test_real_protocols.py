@@ -82,7 +82,11 @@ class Mosquitto:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for("mosquitto", self._listens)
+        try:
+            wait_for("mosquitto", self._listens)
+        except AssertionError:
+            self.stop()  # a process that is left behind fails another test
+            raise
 
     def _listens(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hub import app
+from hub import kept
 from hub.app import Hub, Outside, running
 from hub.clock import RealClock
 from hub.database import records
@@ -85,7 +85,7 @@ async def broker() -> AsyncIterator[BrokerStub]:
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[type]:
     """Let the hub open a store that does not keep; release it at the latest at the end."""
     request.param.free = threading.Event()
-    monkeypatch.setattr(app, "open_store", lambda _, path, **__: request.param(path))
+    monkeypatch.setattr(kept, "open_store", lambda _, path, **__: request.param(path))
     yield request.param
     request.param.free.set()
 
@@ -122,7 +122,7 @@ async def test_the_hub_says_that_its_store_is_behind(
     broker: BrokerStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     RefusingStore.free = threading.Event()
-    monkeypatch.setattr(app, "open_store", lambda _, path, **__: RefusingStore(path))
+    monkeypatch.setattr(kept, "open_store", lambda _, path, **__: RefusingStore(path))
     folder = write_site(tmp_path / "site", [terminal(DEVICE)], mqtt={"url": broker.url})
 
     async with running(load(folder), RealClock(), Outside(web=False)) as hub:
@@ -138,7 +138,7 @@ async def test_a_stop_waits_for_the_daily_close_before_it_closes_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     WatchedStore.told = []
-    monkeypatch.setattr(app, "open_store", lambda _, path, **__: WatchedStore(path))
+    monkeypatch.setattr(kept, "open_store", lambda _, path, **__: WatchedStore(path))
     port = free_ports(1)[0]
     gateway = {"id": "gw-07", "url": f"tcp://127.0.0.1:{port}"}
     folder = write_site(tmp_path / "site", [METER], gateways=[gateway])

@@ -1,9 +1,10 @@
 """The JSON API under /api/v1."""
 
-from hub.web.api import campus, control, history, stream, twin, work
+from hub.web.api import campus, control, history, lines, stream, twin, work
 
 ROUTERS = (
     campus.router,
+    lines.router,
     history.router,
     work.router,
     control.router,

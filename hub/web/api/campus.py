@@ -11,6 +11,7 @@ from hub.model import Json, Point
 from hub.site import Device, Site
 from hub.web.api import written
 from hub.web.api.paging import Answer, Paged
+from hub.web.days import days_of
 from hub.web.parts import Parts, parts_of
 from hub.web.problem import Problem
 from hub.web.session import LOOK
@@ -72,7 +73,7 @@ Chosen = Annotated[list[Point], Depends(chosen)]
 
 
 def _device(parts: Parts, device: Device) -> dict[str, Json]:
-    return written.device(device, parts.health.of(device.id))
+    return written.device(device, parts.health.of(device.id), parts.site.zone)
 
 
 @router.get("/places")
@@ -97,12 +98,13 @@ async def devices(
 
 @router.get("/devices/{id_:path}")
 async def device(request: Request, id_: str) -> Answer:
-    """Return one device with its points, their last values and its health."""
+    """Return one device with its points, their last values, its health and how its days went."""
     parts = parts_of(request)
     found = device_named(parts.site, id_)
     zone = parts.site.zone
     rows = [written.point(p) | {"last": written.value(shown(parts, p), zone)} for p in found.points]
-    return _device(parts, found) | {"points": rows}
+    days = await days_of(parts, "device", found.id)
+    return _device(parts, found) | {"availability": [*map(written.day, days)], "points": rows}
 
 
 @router.get("/points")

@@ -1,4 +1,4 @@
-"""Commands: a wish to write a point, and what became of it."""
+"""Commands: a wish to write a point, and what became of it; and the probe of a device."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from hub.database import audit
 from hub.database import commands as table
 from hub.model import Command
 from hub.web.api import written
-from hub.web.api.campus import point_named
+from hub.web.api.campus import device_named, point_named
 from hub.web.api.paging import Answer
 from hub.web.parts import parts_of
 from hub.web.problem import Problem
@@ -66,3 +67,18 @@ async def command(request: Request, id_: str) -> Answer:
     if found is None:
         raise Problem(404, f"There is no command {id_}.", "POST /api/v1/commands makes one.")
     return written.command(*found, parts.site.zone)
+
+
+@router.post("/devices/{id_:path}/probe")
+async def probe(request: Request, viewer: Orders, id_: str) -> Answer:
+    """Look at a device between the polls of its gateway, and say whether it fits its profile.
+
+    It only reads, but it takes turns of a bus, so it asks for the right to command.
+    """
+    parts = parts_of(request)
+    device = device_named(parts.site, id_)
+    now_ms = parts.clock.now_ms()
+    await parts.database_worker.run(
+        lambda: audit.add(parts.database, now_ms, viewer.name, "probe", device.id)
+    )
+    return (await parts.probe.examine(device)).row()

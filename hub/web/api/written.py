@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
+from hub.database.availability import Availability
 from hub.model import Alarm, Command, Json, Point, Result, Text, Ticket, TicketEvent
-from hub.site import Device, Place
+from hub.site import Device, Gateway, Place
 from hub.web.form import iso
 from hub.web.value import Shown
 
@@ -41,7 +43,42 @@ def point(one: Point) -> Written:
     }
 
 
-def device(one: Device, health: Json) -> Written:
+def health(row: Mapping[str, Json], zone: ZoneInfo) -> Written:
+    """Write how a device, a bus or a gateway stands."""
+    return {
+        "health": row["state"],
+        "since": iso(row["since_ms"], zone),
+        "last_answer": iso(row["seen_ms"], zone),
+        "error": row["error"],
+        "frozen": row["frozen"] is not None,
+        "clock_ahead_s": row["ahead_ms"] / 1000,
+        "latency_s": row["latency_s"],
+        "error_share": row["error_share"],
+        "availability_today": row["availability"],
+    }
+
+
+def day(one: Availability) -> Written:
+    """Write how one civil day went."""
+    return {
+        "day": one.day,
+        "share": one.share,
+        "online_s": one.online_ms / 1000,
+        "observed_s": one.observed_ms / 1000,
+        "answers": one.answers,
+        "failures": one.failures,
+        "latency_s": one.latency_s,
+    }
+
+
+def gateway(one: Gateway, row: Mapping[str, Json], zone: ZoneInfo) -> Written:
+    """Write a gateway and the bus behind it."""
+    own = {"id": one.id, "url": one.url}
+    counts = {name: row["bus"][name] for name in ("devices", "devices_lost")}
+    return own | counts | health(row, zone) | {"bus": health(row["bus"], zone)}
+
+
+def device(one: Device, row: Mapping[str, Json], zone: ZoneInfo) -> Written:
     """Write a device without its points."""
     return {
         "id": one.id,
@@ -51,7 +88,7 @@ def device(one: Device, health: Json) -> Written:
         "gateway": one.gateway,
         "unit_id": one.unit_id,
         "interval_s": one.interval.total_seconds(),
-        "health": health["state"],
+        **health(row, zone),
     }
 
 

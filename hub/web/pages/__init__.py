@@ -1,8 +1,15 @@
 """The pages: server-rendered, complete without JavaScript."""
 
-from hub.web.pages import building, overview, sign_in, simulator, ticket
+from hub.web.pages import building, lines, overview, sign_in, simulator, ticket
 from hub.web.pages.failure import problem_page
 
-ROUTERS = (sign_in.router, overview.router, building.router, ticket.router, simulator.router)
+ROUTERS = (
+    sign_in.router,
+    overview.router,
+    building.router,
+    ticket.router,
+    lines.router,
+    simulator.router,
+)
 
 __all__ = ["ROUTERS", "problem_page"]

@@ -75,6 +75,18 @@ class Frame:
         """Write an age."""
         return form.ago(age_ms, self.language)
 
+    def short_day(self, day: str) -> str:
+        """Write a civil day, given as YYYY-MM-DD, in a narrow column."""
+        return form.short_day(day)
+
+    def percent(self, share: float | None) -> str:
+        """Write a share."""
+        return form.percent(share)
+
+    def milliseconds(self, length_s: float | None) -> str:
+        """Write a short time."""
+        return form.NOTHING if length_s is None else f"{form.number(1000 * length_s, 0)} ms"
+
     def may(self, right: str) -> bool:
         """Tell whether the person's role has a right."""
         return self.viewer is not None and may(self.viewer.role, right)

@@ -1,0 +1,1 @@
+"""Water meters that are polled over CJ/T 188."""

@@ -1,0 +1,1 @@
+"""Meters that are polled over DL/T 645-2007."""
