@@ -13,11 +13,13 @@ from hub.cli.scenarios import find
 from hub.cli.sites import add_config, add_keep_going, loaded
 from hub.cli.virtual import site_of
 from hub.clock import RealClock, VirtualClock, VirtualLoop
-from hub.ports import Clock, ConfigError
-from hub.settings import Settings
-from simulators.campus import Fleet
+from hub.ports import Clock, ConfigError, Refused
+from hub.settings import Settings, load
+from simulators.campus import Fleet, write_reference
 from simulators.scenario import Scenario, Step, play
 from simulators.serve import serve_fleet
+
+_REFERENCE = "reference"
 
 
 def add_commands(commands: Any) -> None:
@@ -25,6 +27,11 @@ def add_commands(commands: Any) -> None:
     one = commands.add_parser("simulate", help="serve the devices of a site on real protocols")
     add_config(one)
     add_keep_going(one)
+    one.add_argument(
+        "--campus",
+        choices=[_REFERENCE],
+        help="put the campus of full size into the folder of --config, unless it is there",
+    )
     one.add_argument("--scenario", help="let its faults and repairs happen")
     one.add_argument("--seed", type=int, default=1, help="the same seed, the same devices")
     one.add_argument("--pace", type=float, default=1.0, help="let physics run faster than time")
@@ -42,6 +49,8 @@ def add_commands(commands: Any) -> None:
 
 def carry_out(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    if arguments.campus == _REFERENCE:
+        _put_reference(arguments.config)
     settings = loaded(arguments)
     scenario = find(arguments.scenario) if arguments.scenario else None
     clock = RealClock(arguments.seed)
@@ -56,6 +65,15 @@ def carry_out(arguments: argparse.Namespace) -> int:
         past = scenario
     run(_serve(settings, fleet, None if past else scenario, arguments.control, links))
     return 0
+
+
+def _put_reference(folder: Path) -> None:
+    """Write the reference campus into a folder without a site; Refused when it has another."""
+    if not (folder / "campus.yaml").exists():
+        write_reference(folder)
+        print(f"simulators: the reference campus is in {folder}; campus-hub run --config {folder}")
+    elif load(folder).site.id != _REFERENCE:
+        raise Refused(f"{folder} holds another site; name a folder of its own with --config")
 
 
 def twins_of(settings: Settings, clock: Clock, pace: float = 1.0) -> Fleet:
