@@ -12,8 +12,25 @@ from amqtt.errors import BrokerError
 
 from hub.ports import StartError
 
+log = logging.getLogger(__name__)
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _START_S = 10.0
+
+
+class _Broker(Broker):  # type: ignore[misc]  # amqtt has no types
+    """amqtt's broker, which leaves a connection open whose client goes before it is greeted."""
+
+    async def stream_connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
+    ) -> None:
+        """Serve one client and let go of it, whatever happens."""
+        try:
+            await super().stream_connected(reader, writer, listener_name)
+        except OSError as error:
+            log.debug("client of the embedded broker went away: %s", error)
+        finally:
+            writer.close()
 
 
 class EmbeddedBroker:
@@ -77,7 +94,7 @@ class EmbeddedBroker:
             self._loop.close()
 
     async def _serve(self) -> None:
-        broker = Broker(
+        broker = _Broker(
             {
                 "listeners": {"default": {"type": "tcp", "bind": f"{self._host}:{self.port}"}},
                 "plugins": {

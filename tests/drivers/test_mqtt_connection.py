@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from drivers.mqtt.broker import EmbeddedBroker
 from drivers.mqtt.connection import Broker
 from hub.clock import RealClock
 from hub.ports import ConfigError, Credentials, DeviceError, StartError
-from tests.drivers.mqtt_line import Ear, Mosquitto, ear, publish, session, until
+from tests.drivers.mqtt_line import PATIENCE_S, Ear, Mosquitto, ear, publish, session, until
 
 
 @pytest.fixture
@@ -106,6 +107,21 @@ async def test_falls_back_to_3_1_1_where_the_broker_misreads_mqtt_5(embedded) ->
         await publish(embedded.url, b"1", b"2")
         await until(lambda: len(hub.heard) == 2)
         hub.line.acknowledge(hub.heard)
+
+
+def test_a_connection_that_amqtt_gives_up_with_an_error_is_closed(monkeypatch, caplog) -> None:
+    """It raises when a client goes before it is greeted, and would leave the socket open."""
+
+    async def give_up(*_: object) -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+    monkeypatch.setattr("amqtt.broker.Broker.stream_connected", give_up)
+    broker = EmbeddedBroker()
+    broker.start()
+    with socket.create_connection(("127.0.0.1", broker.port), PATIENCE_S) as client:
+        assert client.recv(1) == b""
+    broker.stop()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_falls_back_at_once_where_the_broker_refuses_mqtt_5() -> None:
