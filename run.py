@@ -2,7 +2,8 @@
 """Set up and run Campus Hub from a checkout with nothing but Python 3.11 or newer.
 
     python3 run.py demo          the hub with simulated devices; prints an address and a password
-    python3 run.py test [...]    the tests (arguments go to pytest; --scale full for full counts)
+    python3 run.py test [...]    the tests, two at a time (arguments go to pytest; -n 0 for one by
+                                 one, --scale full for full counts)
     python3 run.py lint          what the gate checks besides the tests
     python3 run.py COMMAND ...   any other command of campus-hub, such as: check --config config
 
@@ -87,7 +88,7 @@ def main() -> int:
     if command == "lint":
         return lint()
     if command == "test":
-        tests = [str(PYTHON), "-m", "pytest", *arguments]
+        tests = [str(PYTHON), "-m", "pytest", "-n", "2", *arguments]
         return subprocess.run(tests, cwd=HERE, check=False).returncode
     hub = [str(PYTHON), "-m", "hub", command, *arguments]
     if os.name == "posix":

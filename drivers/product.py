@@ -78,7 +78,10 @@ class Write(Spec):
 
 
 class PointSpec(Spec):
-    """What every point has, whatever the protocol; ``values`` are the names of states."""
+    """What every point has, whatever the protocol; ``values`` are the names of states.
+
+    A counter starts again from 0 at ``rollover`` and never counts more than ``most_per_h``.
+    """
 
     unit: Unit = ""
     kind: PointKind = "gauge"
@@ -87,6 +90,7 @@ class PointSpec(Spec):
     min: float | None = None
     max: float | None = None
     rollover: float | None = Field(None, gt=0)
+    most_per_h: float | None = Field(None, gt=0)
     write: Write | None = None
 
 

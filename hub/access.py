@@ -17,13 +17,13 @@ from hub.database.users import Session, User
 from hub.ports import Clock, Refused, Worker
 
 Role = Literal["admin", "energy", "duty", "crew"]
-Right = Literal["look", "work", "command", "simulate", "administer"]
+Right = Literal["look", "work", "meters", "command", "simulate", "administer"]
 
 # The whole of what each role may do; a right that is not here does not exist for it.
-MAY: Mapping[str, frozenset[str]] = {
-    "admin": frozenset({"look", "work", "command", "simulate", "administer"}),
-    "energy": frozenset({"look"}),
-    "duty": frozenset({"look", "work", "command", "simulate"}),
+MAY: Mapping[str, frozenset[Right]] = {
+    "admin": frozenset({"look", "work", "meters", "command", "simulate", "administer"}),
+    "energy": frozenset({"look", "meters"}),
+    "duty": frozenset({"look", "work", "meters", "command", "simulate"}),
     "crew": frozenset({"look", "work"}),
 }
 ROLES: tuple[str, ...] = get_args(Role)
@@ -64,7 +64,7 @@ class SignedIn(NamedTuple):
     viewer: Viewer
 
 
-def may(role: str, right: str) -> bool:
+def may(role: str, right: Right) -> bool:
     """Tell whether a role has a right; an unknown role or right has and gives nothing."""
     return right in MAY.get(role, frozenset())
 

@@ -31,11 +31,22 @@ from hub.database.connection import Database
 from hub.database.holes import KeptHoles
 from hub.energy.consumption import Consumption
 from hub.energy.daily import Daily
+from hub.energy.ledger import Ledger
 from hub.engine import Core, Engine
 from hub.health import Health, Stillness
 from hub.intake import Intake
-from hub.journal import Journal
-from hub.kept import Kept, open_kept
+from hub.journal import Journal, Retention, Shedding
+from hub.kept import (
+    Kept,
+    back_up,
+    backlog_of,
+    consumption_of,
+    hot_water_of,
+    last_readings,
+    meters_of,
+    open_kept,
+    upkeep_of,
+)
 from hub.live import Live
 from hub.model import Effect, Entry, EntryKind, Notification
 from hub.notify.pipeline import LogNotifier, Pipeline
@@ -55,11 +66,11 @@ from hub.schedule import Schedule
 from hub.settings import Settings
 from hub.site import Device, Gateway, Site
 from hub.web import Parts, build
-from hub.web.server import Server
+from hub.web.local import LocalReader
+from hub.web.server import Server, listening, listening_at
 from hub.whole import Hub
 
 log = logging.getLogger(__name__)
-PRUNE_S = 3600.0
 GATHER_S = 1.0
 BRING_DOWN_S = 10.0
 VIRTUAL_GATHER_S = 300.0  # an append costs a millisecond of real time, a virtual second nothing
@@ -110,7 +121,7 @@ class _Start:
         """Start everything and return it."""
         kept = open_kept(self.settings, self.clock, self.stack, memory=self.outside.memory)
         live = Live(max(kept.site.points, default=0))
-        live.restore(kept.store.last())
+        live.restore(last_readings(kept.store))
         core = Core(kept.site, self.settings.packs, self.settings.promise)
         pipeline = Pipeline(kept.database, LogNotifier(), self.clock)
         self._run("notify", pipeline.run())
@@ -122,31 +133,26 @@ class _Start:
                 self.outside.heard(effect)
 
         engine = Engine(core, kept.journal, kept.database, self.clock, heard)
-        recorder = self._recorder(kept)
+        meters = meters_of(kept)
+        backlog = backlog_of(kept, meters, self.clock)
+        self.stack.callback(backlog.close)  # after the recorder, of which the ledger is told
+        recorder = self._recorder(kept, meters.ledger)
         still = Stillness(kept.site.devices.values(), self.settings.profiles)
         consumers = [engine.hear, recorder.wake, still.hear]
-        intake = Intake(kept.journal, live, self.clock, consumers)
+        shedding = Shedding({number: point.kind for number, point in kept.site.points.items()})
+        intake = Intake(
+            kept.journal, live, self.clock, consumers,
+            overhear=engine.overhear, room=kept.room, shedding=shedding,
+        )  # fmt: skip
         self._run("engine", engine.run(intake.enter))
         self.stack.push_async_callback(intake.flush)
         self._run("intake", intake.run())
         self._enter_configuration(kept.journal, intake)
-        health = Health(
-            list(kept.site.devices.values()),
-            self.clock,
-            intake.enter,
-            self._letters(kept.database),
-            kept.site.zone,
-            self._days(kept.database),
-            still.of,
-        )
-        health.restore(availability.of_day(kept.database, health.day))
-        for device in kept.site.devices.values():
-            known = live.snapshot([point.number for point in device.points]).values()
-            if known:
-                health.remember(device.id, max(at_ms for at_ms, *_ in known))
-        self._run("health", health.run())
-        consumption = Consumption(kept.site, kept.store)
-        self._alongside(kept, consumption, engine)
+        health = self._health(kept, live, still, intake)
+        consumption = consumption_of(kept, meters.ledger)
+        self._run("backlog", backlog.run())
+        self._alongside(kept, consumption)
+        retention = self._retention(kept, shedding, recorder, engine, intake)
         writes: dict[str | None, Write] = {}
         messages = await self._publishing(kept.site, intake, health, writes)
         pollers = self._polling(kept, intake, health, writes)
@@ -155,9 +161,12 @@ class _Start:
             live=live,
             intake=intake,
             recorder=recorder,
+            retention=retention,
             engine=engine,
             health=health,
             consumption=consumption,
+            hot_water=hot_water_of(kept, consumption, self.settings.hot_water),
+            meter_changes=meters.changes,
             commands=await self._commands(kept, live, intake, writes),
             pollers=pollers,
             messages=messages,
@@ -165,9 +174,11 @@ class _Start:
         )
         return await self._served(hub) if self.outside.web else hub
 
-    def _recorder(self, kept: Kept) -> Recorder:
+    def _recorder(self, kept: Kept, ledger: Ledger) -> Recorder:
         gather_s = VIRTUAL_GATHER_S if self.clock.virtual else GATHER_S
-        recorder = Recorder(kept.journal, kept.store, self.clock, gather_s)
+        recorder = Recorder(
+            kept.journal, kept.store, self.clock, gather_s, kept.room, ledger.recorded
+        )
 
         async def bring_down() -> None:
             # What a slow or lost store does not take in time waits in the journal.
@@ -189,6 +200,26 @@ class _Start:
                 "content": json.loads(self.settings.content),
             }
             intake.enter(Entry(EntryKind.CONFIGURATION, self.clock.now_ms(), content=content))
+
+    def _health(self, kept: Kept, live: Live, still: Stillness, intake: Intake) -> Health:
+        """Start what knows of every device whether it is there, as it was last heard."""
+        health = Health(
+            list(kept.site.devices.values()),
+            self.clock,
+            intake.enter,
+            self._letters(kept.database),
+            kept.site.zone,
+            self._days(kept.database),
+            still.of,
+        )
+        health.restore(availability.of_day(kept.database, health.day))
+        known = live.snapshot()
+        heard_ms = dict(zip(known.point.tolist(), known.at_ms.tolist(), strict=True))
+        for device in kept.site.devices.values():
+            if at_ms := [heard_ms[one.number] for one in device.points if one.number in heard_ms]:
+                health.remember(device.id, max(at_ms))
+        self._run("health", health.run())
+        return health
 
     def _letters(self, database: Database) -> Callable[[int, str, str, bytes], None]:
         worker = self.clock.worker("letters")
@@ -212,8 +243,8 @@ class _Start:
 
         return keep
 
-    def _alongside(self, kept: Kept, consumption: Consumption, engine: Engine) -> None:
-        """Start what works beside the path: daily work and pruning."""
+    def _alongside(self, kept: Kept, consumption: Consumption) -> None:
+        """Start what works beside the path: daily work."""
         worker = self.clock.worker("daily")
         self.stack.callback(worker.close)
         daily = Daily(kept.site, consumption, kept.database, self._reports(), worker)
@@ -226,24 +257,26 @@ class _Start:
         schedule.daily("close", CLOSE_AT, daily.close)
         schedule.daily("report", REPORT_AT, daily.report)
         self._run("schedule", schedule.run())
-        self._run("pruning", self._prune(kept, engine))
 
     def _reports(self) -> Path | None:
         return None if self.outside.memory else self.settings.data / "reports"
 
-    async def _prune(self, kept: Kept, engine: Engine) -> None:
-        """Let go of what every consumer has passed and the site no longer wants kept."""
-        keep_ms = int(self.settings.journal.keep.total_seconds() * 1000)
-        worker = self.clock.worker("pruning")
-        self.stack.callback(worker.close)
-
-        def prune() -> None:
-            passed = min(kept.store.applied(), engine.passed_seq)
-            kept.journal.prune(self.clock.now_ms() - keep_ms, passed)
-
-        while True:
-            await self.clock.sleep(PRUNE_S)
-            await worker.run(prune)
+    def _retention(
+        self, kept: Kept, shedding: Shedding, recorder: Recorder, engine: Engine, intake: Intake
+    ) -> Retention:
+        """Start what keeps the journal within its bounds."""
+        retention = Retention(
+            kept.journal, kept.room, shedding, self.clock,
+            int(self.settings.journal.keep.total_seconds() * 1000),
+            lambda: min(recorder.position, engine.passed_seq),
+            intake.enter,
+        )  # fmt: skip
+        self.stack.callback(retention.close)
+        self._run("retention", retention.run())
+        if (upkeep := upkeep_of(self.settings, kept, self.clock)) is not None:
+            self.stack.callback(upkeep.close)
+            self._run("upkeep", upkeep.run())
+        return retention
 
     async def _publishing(
         self, site: Site, intake: Intake, health: Health, writes: dict[str | None, Write]
@@ -322,10 +355,10 @@ class _Start:
         """Serve the pages, last of all: who can see the hub can use it."""
         spec = self.settings.web
         # Threads of their own: a slow chart delays no ticket, a password check no page.
-        reading, asking, checking = (
-            self.clock.worker(name) for name in ("reading", "asking", "checking")
+        reading, writing, asking, checking = (
+            self.clock.worker(name) for name in ("reading", "files", "asking", "checking")
         )
-        for worker in (reading, asking, checking):
+        for worker in (reading, writing, asking, checking):
             self.stack.callback(worker.close)
         parts = Parts(
             site=hub.kept.site,
@@ -335,12 +368,15 @@ class _Start:
             live=hub.live,
             store=hub.kept.store,
             store_worker=reading,
+            file_worker=writing,
             consumption=hub.consumption,
+            hot_water=hub.hot_water,
             database=hub.kept.database,
             database_worker=asking,
             access=Access(hub.kept.database, checking, self.clock),
             act=hub.engine.act,
             health=hub.health,
+            meter_changes=hub.meter_changes,
             commands=hub.commands,
             probe=Probe(
                 site=hub.kept.site,
@@ -348,21 +384,43 @@ class _Start:
                 looks={gateway: poller.look for gateway, poller in hub.pollers.items()},
                 clock=self.clock,
             ),
+            tariffs=self.settings.tariffs,
             twins=self.outside.twins,
             counters=hub.counters,
             polls=hub.polls,
             ready=hub.problems,
+            trouble=hub.retention.codes,
+            save=self._save(hub.kept),
             locale=self.settings.locale,
             secure_cookies=spec.https,
         )
-        server = Server(build(parts), spec.host, spec.port)
+        app = build(parts)
+        server = Server(app, listening(spec.host, spec.port))
         await server.start()
         self.stack.push_async_callback(server.stop)
+        if not self.outside.memory:
+            await self._serve_locally(LocalReader(app))
         return replace(
             hub,
             address=f"http://{spec.host}:{server.port}",
             one_time_password=first_admin(hub.kept.database, self.clock),
         )
+
+    def _save(self, kept: Kept) -> Callable[[Path], Awaitable[object]] | None:
+        """Return what writes a backup of a hub that has its data in files, in its own thread."""
+        if self.outside.memory:
+            return None
+        worker = self.clock.worker("backup")
+        self.stack.callback(worker.close)
+        return lambda file: worker.run(lambda: back_up(self.settings, kept, self.clock, file))
+
+    async def _serve_locally(self, app: LocalReader) -> None:
+        """Answer the commands of this account beside the hub: its files are open only once."""
+        file = self.settings.socket_file
+        server = Server(app, listening_at(file))
+        self.stack.callback(file.unlink, missing_ok=True)
+        await server.start()
+        self.stack.push_async_callback(server.stop)
 
     def _run(self, name: str, job: Coroutine[Any, Any, None]) -> None:
         """Run a part until the stop; the hub ends when a part does."""
@@ -371,6 +429,7 @@ class _Start:
         async def end() -> None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            job.close()  # of a part that was stopped before it began
 
         self.stack.push_async_callback(end)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.journal import Journal, pack
+from hub.journal import Held, Journal, Pile, Room, Shedding, pack
 from hub.live import Live
 from hub.model import Batch, Entry, EntryKind
 from hub.ports import Clock, StoreError
@@ -21,14 +22,16 @@ from hub.ports import Clock, StoreError
 log = logging.getLogger(__name__)
 
 TICK_S = 0.2
-TICK_ROWS = 50_000
+TICK_ROWS = 25_000  # the rules go through one tick in the event loop, in some milliseconds
+TICK_ITEMS = 1000  # joining more of them at once would hold up the event loop
 # Under MQTT 3.1.1 Mosquitto sends only 20 messages before it wants the first acknowledged.
 TICK_ACKNOWLEDGEMENTS = 16
 WAITING_ROWS = 1_000_000
-BACK_OFF_S = (1.0, 30.0)
+RETRY_S = 5.0
 
 Durable = Callable[[], None]
 Consumer = Callable[[Sequence[tuple[int, Entry]]], None]
+Overhear = Callable[[Sequence[Entry]], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,24 +46,39 @@ class Intake:
     """Takes readings and entries in the order they come and leads them through the journal.
 
     Consumers are called in the event loop with ``(sequence, entry)`` once the entries are durable;
-    they must not block.
+    they must not block. ``overhear`` takes what is not durable and acts on it all the same: the
+    readings that ``shedding`` leaves out, and everything that is held while ``room`` is full.
     """
 
     def __init__(
-        self, journal: Journal, live: Live, clock: Clock, consumers: Sequence[Consumer] = ()
+        self,
+        journal: Journal,
+        live: Live,
+        clock: Clock,
+        consumers: Sequence[Consumer] = (),
+        *,
+        overhear: Overhear | None = None,
+        room: Room | None = None,
+        shedding: Shedding | None = None,
     ) -> None:
         self._journal = journal
         self._live = live
         self._clock = clock
         self._consumers = tuple(consumers)
+        self._overhear = overhear
+        self._room = room or Room()
+        self._shedding = shedding or Shedding({})
         self._worker = clock.worker("intake")
         self._waiting: deque[_Item] = deque()
         self._rows = 0
         self._acknowledgements = 0
+        self._held = Pile()
+        self._retry_s = 0.0
+        self._barred = False  # not even what is small can be written
         self._some = asyncio.Event()
         self._enough = asyncio.Event()
-        self._hand: tuple[int, list[_Item], list[Entry]] | None = None
-        self._failing = False
+        self._items_in_hand = 0
+        self._hand: tuple[int, Callable[[], None]] | None = None
         self._ending = False
         self._counts = dict.fromkeys(
             ("readings", "entries", "repeats", "dropped", "journal_failures", "consumer_errors"), 0
@@ -68,8 +86,9 @@ class Intake:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return what came in, was dropped or failed so far, and the rows that wait."""
-        return {**self._counts, "waiting": self._rows}
+        """Return what came in, was dropped, shed or failed so far, and the rows that wait."""
+        shed = {f"shed_{kind}": count for kind, count in self._shedding.counts.items()}
+        return {**self._counts, **shed, "waiting": self._rows, "held": self._held.rows}
 
     def put(self, batch: Batch, durable: Durable | None = None, waiting: int = 1) -> None:
         """Take readings; ``durable`` is called once they are in the journal.
@@ -94,15 +113,22 @@ class Intake:
         self._rows += item.rows
         self._acknowledgements += item.waiting
         self._some.set()
-        if self._rows >= TICK_ROWS or self._acknowledgements >= TICK_ACKNOWLEDGEMENTS:
+        if self._is_enough():
             self._enough.set()
+
+    def _is_enough(self) -> bool:
+        return (
+            self._rows >= TICK_ROWS
+            or self._acknowledgements >= TICK_ACKNOWLEDGEMENTS
+            or len(self._waiting) >= TICK_ITEMS
+        )
 
     def _drop(self) -> None:
         """Drop the oldest readings that nobody waits for; a broker still has the others."""
         kept: deque[_Item] = deque()
-        in_hand = len(self._hand[1]) if self._hand else 0
         for n, item in enumerate(self._waiting):
-            free = n >= in_hand and item.durable is None and isinstance(item.what, Batch)
+            in_hand = n < self._items_in_hand
+            free = not in_hand and item.durable is None and isinstance(item.what, Batch)
             if free and self._rows > WAITING_ROWS:
                 self._rows -= item.rows
                 self._counts["dropped"] += item.rows
@@ -113,9 +139,19 @@ class Intake:
     async def run(self) -> None:
         """Lead everything that comes through the journal, until cancelled."""
         while True:
-            await self._some.wait()
+            await self._something()
             await self._gather()
-            await self._commit()
+            if self._room.full:
+                await self._turn_while_full()
+            if self._waiting:
+                await self._commit()
+
+    async def _something(self) -> None:
+        """Wait for something to come, or for the next attempt to write what is held."""
+        patience_s = RETRY_S if self._room.full else None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._some.wait()
 
     async def _gather(self) -> None:
         """Wait for more, for one tick or until there is enough."""
@@ -130,27 +166,34 @@ class Intake:
             self._settle()
         self._ending = True
         try:
+            if self._held:
+                await self._bring_back()
             while self._waiting:
                 await self._commit()
         except StoreError as error:
-            log.error("journal lost at the end: %s rows not kept: %s", self._rows, error)  # noqa: TRY400
+            rows = self._rows + self._held.rows
+            log.error("journal lost at the end: %s rows not kept: %s", rows, error)  # noqa: TRY400
         self._worker.close()
 
     async def _commit(self) -> None:
         """Append one tick; what is in hand stays among the waiting until it is durable."""
         items = self._next()
-        entries = self._entries(items)
-        self._hand = (self._journal.last(), items, entries)
-        if entries:
-            await self._append(entries)
-        self._settle()
+        entries, shed = self._without_shed(self._entries(items))
+        self._items_in_hand, was_full = len(items), self._room.full
+        if await self._append(entries, partial(self._taken, items, entries, shed)):
+            self._settle()
+        else:
+            self._barred = was_full
+        self._items_in_hand = 0
 
     def _next(self) -> list[_Item]:
         items: list[_Item] = []
         rows = 0
         for item in self._waiting:
-            if items and rows + item.rows > TICK_ROWS:
+            if items and (rows + item.rows > TICK_ROWS or len(items) >= TICK_ITEMS):
                 break
+            if self._room.full and isinstance(item.what, Batch):
+                break  # came just now, and is held at the next turn
             items.append(item)
             rows += item.rows
         return items
@@ -171,53 +214,136 @@ class Intake:
                 entries.append(Entry(EntryKind.READINGS, batch.received_ms, batch))
         return entries
 
-    async def _append(self, entries: Sequence[Entry]) -> None:
-        wait_s = BACK_OFF_S[0]
-        while True:
-            try:
+    def _without_shed(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Part what the journal keeps from the readings it must do without."""
+        kept: list[Entry] = []
+        shed: list[Entry] = []
+        fill = self._journal.fill
+        for entry in entries:
+            if entry.batch is None:
+                kept.append(entry)
+                continue
+            batch, without = self._shedding.split(entry.batch, fill)
+            if without is None:
+                kept.append(entry)
+                continue
+            if len(batch):
+                kept.append(Entry(entry.kind, entry.at_ms, batch))
+            shed.append(Entry(entry.kind, entry.at_ms, without))
+        return kept, shed
+
+    async def _append(self, entries: Sequence[Entry], done: Callable[[int], None]) -> bool:
+        """Append in the worker; tell whether that worked, and otherwise begin to hold."""
+        before = self._journal.last()
+        self._hand = (before, partial(done, before))
+        try:
+            if entries:
                 await self._worker.run(lambda: self._journal.append(entries))
-            except StoreError as error:
-                self._counts["journal_failures"] += 1
-                if self._ending:
-                    raise
-                if not self._failing:
-                    log.error("journal lost: nothing is acknowledged: %s", error)  # noqa: TRY400
-                self._failing = True
-                await self._clock.sleep(wait_s)
-                wait_s = min(2 * wait_s, BACK_OFF_S[1])
-            else:
-                if self._failing:
-                    log.warning("journal back: %s rows waited", self._rows)
-                self._failing = False
-                return
+        except StoreError as error:
+            self._hand = None
+            self._counts["journal_failures"] += 1
+            if self._ending:
+                raise
+            self._retry_s = self._clock.monotonic() + RETRY_S
+            await self._worker.run(partial(self._room.give_up, str(error)))
+            return False
+        return True
 
     def _settle(self) -> None:
-        """Acknowledge what is in hand, which is durable now; then show it and hand it on."""
-        if self._hand is None:
-            return
-        before, items, entries = self._hand
-        self._hand = None
-        for item in items:
+        """Do what was to follow an append, which is durable now."""
+        if self._hand is not None:
+            (_, done), self._hand = self._hand, None
+            done()
+
+    def _taken(
+        self, items: Sequence[_Item], entries: Sequence[Entry], shed: Sequence[Entry], before: int
+    ) -> None:
+        """Acknowledge what is durable; then show it and hand it on."""
+        durables = [item.durable for item in items if item.durable]
+        for _ in items:  # they are the first ones still
             self._waiting.popleft()
+        self._leave(items)
+        for durable in durables:
+            self._call(durable)
+        self._show([*entries, *shed])
+        for entry in shed:
+            if entry.batch is not None:
+                self._shedding.count(entry.batch)
+        self._hand_on(list(enumerate(entries, before + 1)))
+        self._tell_overhearing(shed)
+
+    def _leave(self, items: Sequence[_Item]) -> None:
+        """Note that items, which have been taken out of the waiting, wait no more."""
+        for item in items:
             self._rows -= item.rows
             self._acknowledgements -= item.waiting
-            if item.durable:
-                self._call(item.durable)
         if not self._waiting:
             self._some.clear()
-        if self._rows < TICK_ROWS and self._acknowledgements < TICK_ACKNOWLEDGEMENTS:
+        if not self._is_enough():
             self._enough.clear()
+
+    async def _turn_while_full(self) -> None:
+        """Hold the readings of this tick, and look from time to time whether there is room."""
+        self._hold()
+        if self._clock.monotonic() < self._retry_s:
+            return
+        self._retry_s = self._clock.monotonic() + RETRY_S
+        self._barred = False
+        if await self._worker.run(self._room.may_try):
+            await self._bring_back()
+
+    def _hold(self) -> None:
+        """Show what cannot be written now, let the rules hear it, and hold it in memory."""
+        items: list[_Item] = []
+        others: deque[_Item] = deque()
+        for item in self._waiting:
+            hold = self._barred or isinstance(item.what, Batch)
+            (items if hold else others).append(item)
+        self._waiting = others
+        for _, group in groupby(items, key=lambda item: item.durable is None):
+            some = list(group)
+            entries = self._entries(some)
+            self._held.put(Held(entries, [item.durable for item in some if item.durable]))
+            self._show(entries)
+            self._tell_overhearing(entries)
+        self._leave(items)
+        if self._held.rows > WAITING_ROWS:
+            self._counts["dropped"] += self._held.forget(WAITING_ROWS)
+
+    async def _bring_back(self) -> None:
+        """Write what was held, in its order; when all of it is kept, the trouble is over."""
+        rows = self._held.rows
+        while some := self._held.first(TICK_ROWS):
+            entries = [entry for held in some for entry in held.entries]
+            if not await self._append(entries, partial(self._brought_back, some, entries)):
+                return
+            self._settle()
+        log.warning("journal back: %s readings were held", rows)
+        self._room.over()
+
+    def _brought_back(self, some: Sequence[Held], entries: Sequence[Entry], before: int) -> None:
+        """Acknowledge what was held and is durable now; it was shown when it came."""
+        self._held.take(len(some))
+        for held in some:
+            for durable in held.durables:
+                self._call(durable)
         self._hand_on(list(enumerate(entries, before + 1)))
+
+    def _show(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.batch is not None:
+                self._live.update(entry.batch)
 
     def _hand_on(self, numbered: list[tuple[int, Entry]]) -> None:
         self._counts["entries"] += len(numbered)
-        for _, entry in numbered:
-            if entry.batch is not None:
-                self._counts["readings"] += len(entry.batch)
-                self._live.update(entry.batch)
+        self._counts["readings"] += sum(len(entry.batch or ()) for _, entry in numbered)
         if numbered:
             for consumer in self._consumers:
                 self._call(partial(consumer, numbered))
+
+    def _tell_overhearing(self, entries: Sequence[Entry]) -> None:
+        if entries and self._overhear is not None:
+            self._call(partial(self._overhear, entries))
 
     def _call(self, what: Callable[[], None]) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,25 @@ from numpy.typing import NDArray
 from hub.model import Batch
 
 _NEVER = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """The last readings of points as columns; a point that was never read has no row.
+
+    ``point`` int32, ``at_ms`` and ``received_ms`` int64 UTC, ``value`` float64 in the point's unit,
+    ``quality`` uint8, packed.
+    """
+
+    point: NDArray[np.int32]
+    at_ms: NDArray[np.int64]
+    value: NDArray[np.float64]
+    quality: NDArray[np.uint8]
+    received_ms: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Count the points that were read."""
+        return len(self.point)
 
 
 class Live:
@@ -76,11 +95,21 @@ class Live:
             int(self._received[number]),
         )
 
-    def snapshot(self, numbers: Sequence[int]) -> dict[int, tuple[int, float, int, int]]:
-        """Return what is known of several points, without those never read."""
-        return {number: row for number in numbers if (row := self.value(number)) is not None}
+    def snapshot(self, numbers: NDArray[np.int32] | None = None) -> Snapshot:
+        """Return a copy of what is known of some points, in their order, or of all of them."""
+        if numbers is None:
+            rows = np.flatnonzero(self._at != _NEVER)
+        else:
+            rows = numbers[(numbers >= 0) & (numbers < len(self._at))].astype(np.intp)
+            rows = rows[self._at[rows] != _NEVER]
+        return Snapshot(
+            rows.astype(np.int32),
+            self._at.take(rows),
+            self._value.take(rows),
+            self._quality.take(rows),
+            self._received.take(rows),
+        )
 
-    def changed_since(self, version: int) -> list[int]:
-        """Return the numbers of the points that were updated after ``version``, in order."""
-        numbers: list[int] = np.flatnonzero(self._changed > version).tolist()
-        return numbers
+    def changed_since(self, version: int, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return which of some points, all known to the table, were updated after ``version``."""
+        return numbers[self._changed[numbers] > version]

@@ -1,9 +1,10 @@
-"""One hub per data folder."""
+"""One hub per data folder, and the way to its socket there."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,13 @@ def is_held(file: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+@contextlib.contextmanager
+def short_path(file: Path) -> Iterator[str]:
+    """Yield a path of a socket file that is short enough for the system: 107 bytes are the most."""
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{file.name}"
+    finally:
+        os.close(folder)

@@ -82,7 +82,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of a device. ``number`` is assigned once, kept with the data and never reused."""
+    """One value of a device. ``number`` is assigned once, kept with the data and never reused.
+
+    A counter starts again from 0 at ``rollover`` and never counts more than ``most_per_h``.
+    """
 
     number: int
     id: str
@@ -93,6 +96,7 @@ class Point:
     label: Text
     writable: bool = False
     rollover: float | None = None
+    most_per_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +156,8 @@ class Batch:
             received_ms,
         )
 
-    def taken(self, mask: NDArray[np.bool_]) -> Batch:
-        """Keep the rows where ``mask`` is true."""
+    def taken(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> Batch:
+        """Keep the rows where ``mask`` is true, or those it numbers, in their order."""
         return Batch(
             self.point[mask],
             self.at_ms[mask],
@@ -174,6 +178,60 @@ class Batch:
                 strict=True,
             )
         ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rollups:
+    """What the readings of each point came to per base step; rows in order of (point, start).
+
+    ``point`` int32, ``start_ms`` int64 (a multiple of ``step_ms``, UTC), ``count`` int32 of all
+    readings, ``good`` int32 of those that are usable: good or uncertain, a number, of an instant
+    that can be. Of these alone speak ``min``, ``max``, ``sum``, ``first``, ``last`` (float64, NaN
+    where ``good`` is 0), ``first_ms``, ``last_ms`` (int64, 0 there) and ``coverage_ms`` (int32):
+    the time between usable neighbours inside the step that are not too far apart.
+    """
+
+    step_ms: int
+    point: NDArray[np.int32]
+    start_ms: NDArray[np.int64]
+    count: NDArray[np.int32]
+    good: NDArray[np.int32]
+    min: NDArray[np.float64]
+    max: NDArray[np.float64]
+    sum: NDArray[np.float64]
+    first: NDArray[np.float64]
+    last: NDArray[np.float64]
+    first_ms: NDArray[np.int64]
+    last_ms: NDArray[np.int64]
+    coverage_ms: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.point)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """The usable readings on both sides of an instant, one row per point as asked.
+
+    ``before`` is the last at or before the instant, ``after`` the first at or after it: float64,
+    NaN where there is none; ``before_ms`` and ``after_ms`` are their instants, 0 there.
+    """
+
+    point: NDArray[np.int32]
+    before_ms: NDArray[np.int64]
+    before: NDArray[np.float64]
+    after_ms: NDArray[np.int64]
+    after: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Points whose readings of start <= at < end are kept beyond their time: a dispute, say."""
+
+    points: frozenset[int]
+    start_ms: int
+    end_ms: int
 
 
 class EntryKind(IntEnum):

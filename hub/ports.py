@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
-from hub.model import Batch, Json, Point
+from hub.model import Batch, Edges, Hold, Json, Point, Rollups
 
 T = TypeVar("T")
 Table = Literal["holding", "input", "coil", "discrete"]
@@ -357,6 +357,39 @@ class TimeSeriesStore(Protocol):
         aggregates: Sequence[Aggregate],
     ) -> dict[int, dict[str, list[float | None]]]:
         """Return per point and aggregate one number per step; None where no good reading was."""
+
+    def rollups(self, points: Sequence[int], start_ms: int, end_ms: int) -> Rollups:
+        """Return the roll-ups whose base step begins in start <= step < end, right at this moment.
+
+        In order of (point, start); a step in which nothing was read has no row.
+        """
+
+    def edges(self, points: Sequence[int], at_ms: int) -> Edges:
+        """Return per point the last usable reading at or before, the first at or after an instant.
+
+        They serve intervals across gaps: found however far away, also where raw is kept no more.
+        """
+
+    def export(self, points: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Batch]:
+        """Yield all readings of start <= at < end, piece by piece in flat memory.
+
+        Day (UTC) follows day; each piece is of one day, in order of (point, at), and holds no more
+        than fits into memory easily, however much is asked for.
+        """
+
+    def forget(self, points: Sequence[int], before_ms: int, holds: Sequence[Hold] = ()) -> int:
+        """Forget readings of points before an instant, but those held; roll-ups stay for ever.
+
+        The instant is taken down to a whole base step, holds are widened to whole ones. Return
+        how many readings were forgotten.
+        """
+
+    def compact(self, before_ms: int, more: Callable[[], bool]) -> int:
+        """Put readings and roll-ups of closed days before an instant in order of (point, at).
+
+        Works in slices: readers and appends go on. ``more`` is asked before each; on its no the
+        rest is left for the next time. Return how many rows were moved.
+        """
 
     def close(self) -> None:
         """Write everything down and let go of the file."""

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from hub.model import Point, Text
 
 PlaceKind = Literal["campus", "building", "floor", "room", "shower_room", "plant"]
-DeviceKind = Literal["meter", "boiler", "shower"]
+DeviceKind = Literal["meter", "boiler", "shower", "hub"]
+HUB = "hub"  # its id; those of devices have two levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,11 @@ class Site:
             point.number: point for device in self.devices.values() for point in device.points
         }
         self.numbers: Mapping[str, int] = {point.id: point.number for point in self.points.values()}
+
+    @property
+    def itself(self) -> Device:
+        """Return the hub as what its own alarms are about; it stands for no place but the site."""
+        return Device(HUB, "", "hub", self.id, timedelta(minutes=1), None, None, ())
 
     def below(self, place: str) -> list[Device]:
         """Return the devices of a place and of everything below it."""

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from hub.control import Commands
 from hub.energy.consumption import Consumption
+from hub.energy.hot_water_query import HotWater
+from hub.energy.meter_changes import MeterChanges
 from hub.engine import Engine
 from hub.health import Health
 from hub.intake import Intake
+from hub.journal import Retention
 from hub.kept import Kept
 from hub.live import Live
 from hub.poller import Poller
@@ -26,9 +29,12 @@ class Hub:
     live: Live
     intake: Intake
     recorder: Recorder
+    retention: Retention
     engine: Engine
     health: Health
     consumption: Consumption
+    hot_water: HotWater
+    meter_changes: MeterChanges
     commands: Commands
     pollers: Mapping[str, Poller]
     messages: Messages | None
@@ -52,6 +58,10 @@ class Hub:
             **{f"intake_{name}": count for name, count in self.intake.counts.items()},
             **{f"engine_{name}": count for name, count in self.engine.counts.items()},
             "journal_sequence": self.kept.journal.last(),
+            "journal_bytes": self.kept.journal.size,
+            "journal_limit_bytes": self.kept.journal.limit,
+            "journal_damaged_entries_total": len(self.kept.journal.damaged),
+            "disk_full": float(self.kept.room.full),
             "recorder_lag_entries": self.recorder.lag(),
             "mqtt_connected": float(self.messages is not None and self.messages.connected()),
         }
@@ -70,7 +80,11 @@ class Hub:
 
     def problems(self) -> list[str]:
         """Return what keeps the hub from working, for /readyz."""
-        found = []
+        found = [
+            f"{what}: {said.reason}"
+            for what, said in self.retention.trouble().items()
+            if self.kept.room.full or what != "disk"  # a disk that fills up is no hindrance yet
+        ]
         if self.messages is not None and not self.messages.connected():
             found.append("the MQTT broker is not connected")
         if self.recorder.failing:

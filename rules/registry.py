@@ -9,11 +9,13 @@ from rules.limit import Limit
 from rules.machine import Machine
 from rules.spec import Rule
 from rules.stale import Stale
+from rules.told import Told
 
 MACHINES: Mapping[str, Callable[[Any, int], Machine]] = {
     "high": Limit,
     "low": Limit,
     "stale": Stale,
+    "health": Told,
 }
 
 

@@ -54,17 +54,20 @@ class Proof(Spec):
 
 class _Rule(Spec):
     id: Id
-    point: str
-    on_delay: Duration = timedelta(0)
-    off_delay: Duration = timedelta(0)
     severity: Severity
     title: Words
     guidance: Words
     parts: tuple[str, ...] = ()
+
+
+class _PointRule(_Rule):
+    point: str
+    on_delay: Duration = timedelta(0)
+    off_delay: Duration = timedelta(0)
     proof: Proof | None = None
 
 
-class HighRule(_Rule):
+class HighRule(_PointRule):
     """A fault when the point is above ``limit`` for ``on_delay``; clear at or below ``clear``."""
 
     kind: Literal["high"]
@@ -78,7 +81,7 @@ class HighRule(_Rule):
         return self
 
 
-class LowRule(_Rule):
+class LowRule(_PointRule):
     """A fault when the point is below ``limit`` for ``on_delay``; clear at or above ``clear``."""
 
     kind: Literal["low"]
@@ -92,19 +95,35 @@ class LowRule(_Rule):
         return self
 
 
-class StaleRule(_Rule):
+class StaleRule(_PointRule):
     """A fault when no good reading came for ``on_delay``; clear after ``off_delay`` of them."""
 
     kind: Literal["stale"]
 
 
-Rule = Annotated[HighRule | LowRule | StaleRule, Field(discriminator="kind")]
+class HealthRule(_Rule):
+    """A fault when the hub says that something of its own is in trouble; clear when it is over.
+
+    Of severity ``urgent`` from when the hub says that it cannot wait. Its fix needs no proof but
+    that: the hub says that the trouble is over.
+    """
+
+    kind: Literal["health"]
+    subject: Literal["disk", "journal"]
+    urgent: Severity
+    proof: None = None
+
+
+Rule = Annotated[HighRule | LowRule | StaleRule | HealthRule, Field(discriminator="kind")]
 
 
 class Applies(Spec):
-    """Which devices a pack is for: all of a kind, or only those of the profiles named."""
+    """Which devices a pack is for: all of a kind, or only those of the profiles named.
 
-    kind: Literal["meter", "boiler", "shower"]
+    ``hub`` is the hub itself.
+    """
+
+    kind: Literal["meter", "boiler", "shower", "hub"]
     profiles: tuple[str, ...] = ()
 
 
@@ -122,4 +141,13 @@ class Pack(Spec):
         for one in ids:
             if ids.count(one) > 1:
                 raise ValueError(f"two rules have the id {one}")
+        return self
+
+    @model_validator(mode="after")
+    def _health_of_the_hub(self) -> Pack:
+        for rule in self.rules:
+            if (rule.kind == "health") != (self.applies_to.kind == "hub"):
+                raise ValueError(
+                    f"rule {rule.id}: rules of the kind health, and no others, apply to the hub"
+                )
         return self

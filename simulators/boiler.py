@@ -1,7 +1,8 @@
 """A hot-water plant: heat pump below, heating elements above, a tank of two layers, a loop.
 
-The heat pump lifts the lower layer to some 48 degC, where it works well; two elements lift the
-upper layer to the setpoint. Without them the upper layer falls to what the heat pump can do.
+The heat pump keeps the whole tank at the setpoint; two elements above are the back-up for the
+evening peak, for cold days and for setpoints that the heat pump does not reach. One earth-leakage
+breaker feeds them all: a burnt element trips it, and the tank cools from then on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _STEP_S = STEP_MS / 1000
 _CP = 4.186  # kJ/(kg K)
 _KWH = 3600.0  # kJ
 _INDOOR = 20.0
-_HEAT_PUMP_LIMIT = 48.0
+_HEAT_PUMP_LIMIT = 55.0
+_HEAT_PUMP_BAND = 2.0  # K below its limit at which it starts
+_ELEMENTS_BELOW = 3.0  # K below the setpoint at which the back-up starts
 _CONDENSER = 3.0  # K by which the water leaves the heat pump warmer than the layer it enters
 _SAFETY_LIMIT = 78.0  # the thermostat of the elements themselves
 _NO_ELEMENT_CURRENT = 21  # fault code of the controller
@@ -51,9 +54,9 @@ class Size:
         n = max(terminals, 4)
         return cls(
             top_kg=40.0 * n,
-            bottom_kg=160.0 * n,
-            heat_pump_kw=5.0 * n,
-            element_kw=1.75 * n,
+            bottom_kg=120.0 * n,
+            heat_pump_kw=4.0 * n,
+            element_kw=1.0 * n,
             loop_loss=0.008 * n,
             bottom_loss=0.001 * n,
             mixing=0.003 * n,
@@ -102,7 +105,7 @@ class BoilerTwin(Twin):
         self.ledger = Ledger()
         self.setpoint = 55.0
         self.top = self.setpoint - uniform(seed, 0)
-        self.bottom = 45.5 + 2 * uniform(seed, 1)
+        self.bottom = self.top - uniform(seed, 1)
         self._began = {
             "energy": 20_000 + 60_000 * uniform(seed, 2),
             "heat": 60_000 + 180_000 * uniform(seed, 3),
@@ -138,9 +141,13 @@ class BoilerTwin(Twin):
 
     @property
     def _elements_kw(self) -> float:
-        # a burnt element trips the earth-leakage breaker that both share
-        works = self._elements_on and "element_failed" not in self.faults
+        works = self._elements_on and not self._tripped
         return 2 * self.size.element_kw if works else 0.0
+
+    @property
+    def _tripped(self) -> bool:
+        """Tell whether the breaker that heat pump and elements share has no power on it."""
+        return "element_failed" in self.faults
 
     def advance(self, now_ms: int) -> None:
         """Note the instant; the state itself is moved by :meth:`step`."""
@@ -162,14 +169,14 @@ class BoilerTwin(Twin):
         """Switch heat pump and elements as their thermostats say, with hysteresis."""
         seen = self._frozen.get("tank_top", self.top)
         if self._elements_on:
-            self._elements_on = seen < self.setpoint + 0.5 and self.top < _SAFETY_LIMIT
+            self._elements_on = seen < self.setpoint and self.top < _SAFETY_LIMIT
         else:
-            self._elements_on = seen < self.setpoint - 0.5 and self.top < _SAFETY_LIMIT - 5
-        limit = min(_HEAT_PUMP_LIMIT, self.setpoint - 5)
-        if self._heat_pump_on:
-            self._heat_pump_on = self.bottom < limit
-        else:
-            self._heat_pump_on = self.bottom < limit - 3
+            self._elements_on = (
+                seen < self.setpoint - _ELEMENTS_BELOW and self.top < _SAFETY_LIMIT - 5
+            )
+        limit = min(_HEAT_PUMP_LIMIT, self.setpoint)
+        start = limit if self._heat_pump_on else limit - _HEAT_PUMP_BAND
+        self._heat_pump_on = self.bottom < start and not self._tripped
 
     def _move_heat(self, draw_kg: float, leak_kg: float, cold: float) -> None:
         size, ledger, top, bottom = self.size, self.ledger, self.top, self.bottom
@@ -201,7 +208,7 @@ class BoilerTwin(Twin):
         size, ledger, began = self.size, self.ledger, self._began
         element_w = 500 * self._elements_kw
         loop_drop = size.loop_loss * (self.top - _INDOOR) / (size.loop_kg_s * _CP)
-        no_current = self._elements_on and "element_failed" in self.faults
+        no_current = self._elements_on and self._tripped
         return {
             "tank_top": self.top,
             "tank_bottom": self.bottom,

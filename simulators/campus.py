@@ -34,6 +34,21 @@ class Label:
     end_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The day that the physics live: from when on (None: from now), and how many people shower.
+
+    Hour and season make a fault quick or slow to show. ``demand`` is how many sessions begin for
+    each of a usual day.
+    """
+
+    start_ms: int | None = None
+    demand: float = 1.0
+
+
+USUAL = Day()
+
+
 class Plant:
     """The boilers and terminals of one building, moved together in steps of ten seconds."""
 
@@ -58,7 +73,9 @@ class Plant:
         cold = cold_water(at_ms)
         draw_kg = 0.0
         for shower in self._showers:
-            draw_kg += shower.step(at_ms, hot, cold)
+            # an idle terminal changes nothing before somebody may come: most are, most of the time
+            if shower.flow or shower.faults or at_ms >= shower.next_visit_ms:
+                draw_kg += shower.step(at_ms, hot, cold)
         for boiler in boilers:
             boiler.step(at_ms, draw_kg / len(boilers))
 
@@ -79,6 +96,7 @@ class Fleet:
         pace: float = 1.0,
         *,
         physics: bool = True,
+        day: Day = USUAL,
         zone: tzinfo = UTC,
     ) -> None:
         self.clock = clock
@@ -88,7 +106,9 @@ class Fleet:
         self.labels: list[Label] = []
         self.wires = Wires(devices, profiles, clock)
         self._pace = pace
-        self._began_ms = clock.now_ms()
+        self._clock_began_ms = clock.now_ms()
+        self._began_ms = self._clock_began_ms if day.start_ms is None else day.start_ms
+        self._demand = day.demand
         self._twins: dict[str, Twin] = {}
         self._movers: dict[str, Sequence[Plant | Twin]] = {}
         self._build(physics=physics)
@@ -130,7 +150,7 @@ class Fleet:
             if device.kind == "boiler"
         ]
         outlets = [
-            ShowerTwin(device, self._seed(device), now_ms)
+            ShowerTwin(device, self._seed(device), now_ms, self._demand)
             for device in devices
             if device.kind == "shower"
         ]
@@ -171,7 +191,7 @@ class Fleet:
         return self.clock.random(f"twin/{device.id}").getrandbits(64)
 
     def _physics_ms(self, now_ms: int) -> int:
-        return self._began_ms + round((now_ms - self._began_ms) * self._pace)
+        return self._began_ms + round((now_ms - self._clock_began_ms) * self._pace)
 
     def advance(self, now_ms: int) -> None:
         """Let time pass for every twin."""
@@ -217,11 +237,16 @@ class Fleet:
             if self.wires.begin(twin.device, kind, now_ms):
                 self.labels.append(Label(device, kind, now_ms, None))
             return
-        already = kind in twin.faults
-        twin.fault(kind)
-        if not already:
-            momentary = kind not in twin.faults
-            self.labels.append(Label(device, kind, now_ms, now_ms if momentary else None))
+        if kind not in twin.faults:
+            self.labels.append(Label(device, kind, now_ms, twin.fault(kind)))
+
+    def wind(self, device: str, left: float) -> float:
+        """Let the energy counter of a device stand ``left`` before it rolls over; return where."""
+        spec = self.profiles[self.devices[device].profile].points["energy"]
+        if spec.rollover is None:
+            raise Refused(f"{device}: its energy never rolls over")
+        self.twin_at(device, self.clock.now_ms()).wind("energy", spec.rollover - left)
+        return spec.rollover
 
     async def repair(self, device: str, part: str) -> None:
         """Replace a part, or mend the line, and end the labels of the faults that it cured."""

@@ -57,6 +57,8 @@ class RoomMeterTwin(Twin):
         "exception_answer": "meter",
         "sensor_stuck": "meter",
         "counter_reset": "meter",
+        "counter_glitch": "meter",
+        "meter_swapped": "meter",
     }
     parts: ClassVar = ("comms-module", "meter", "relay")
     sensors: ClassVar = ("voltage", "current", "power", "power_factor", "frequency")

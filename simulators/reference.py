@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 _BUILDINGS = 27
@@ -22,6 +23,8 @@ _STUDENTS = 10
 _ROOM_M2 = 42
 _PLACES = ("id", "kind", "name.zh", "name.en", "students", "area_m2")
 _DEVICES = ("id", "profile", "place", "gateway", "unit_id", "interval")
+_BOILER = "reference-boiler"
+_TERMINAL = "reference-shower-terminal"
 Row = tuple[str | int, ...]
 
 _CAMPUS = """\
@@ -30,6 +33,7 @@ site: {{id: reference, name: {{zh: 参考校园, en: Reference campus}}, timezon
 data: var
 web: {{host: 127.0.0.1, port: {web_port}}}
 mqtt: {mqtt}
+hot_water: {{capacity: 540}}
 gateways:
 """
 
@@ -94,6 +98,34 @@ def write_reference(
     _write_csv(folder / "devices.csv", _DEVICES, [row for dorm in dorms for row in _devices(dorm)])
 
 
+def write_hot_water(folder: Path, count: int, plants: timedelta, terminals: timedelta) -> None:
+    """Write the plants and shower terminals of its first ``count`` buildings, and nothing else.
+
+    ``plants`` and ``terminals`` are their intervals.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    dorms = buildings()[:count]
+    lines = [
+        f'  - {{id: {dorm.gateways[-1]}, url: "tcp://127.0.0.1:{port}"}}\n'
+        for port, dorm in enumerate(dorms, 15100)
+    ]
+    text = _CAMPUS.format(web_port=8080, mqtt="{embedded: true}") + "".join(lines)
+    (folder / "campus.yaml").write_text(text, encoding="utf-8")
+    places = [row for dorm in dorms for row in _places(dorm) if row[1] != "room"]
+    _write_csv(folder / "places.csv", _PLACES, places)
+    every = {
+        profile: f"PT{interval.total_seconds():.0f}S"
+        for profile, interval in ((_BOILER, plants), (_TERMINAL, terminals))
+    }
+    devices = [
+        (*row[:-1], every[str(row[1])])
+        for dorm in dorms
+        for row in _devices(dorm)
+        if row[1] in every
+    ]
+    _write_csv(folder / "devices.csv", _DEVICES, devices)
+
+
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -122,10 +154,10 @@ def _devices(dorm: Building) -> Iterator[Row]:
         meter = "reference-room-meter"
         yield (f"{dorm.id}/meter-{room}", meter, place, gateway, n % _BUS + 1, "PT60S")
     plant = f"gw-{dorm.id}-plant"
-    yield (f"{dorm.id}/boiler-1", "reference-boiler", f"{dorm.id}/plant", plant, 1, "PT60S")
+    yield (f"{dorm.id}/boiler-1", _BOILER, f"{dorm.id}/plant", plant, 1, "PT60S")
     yield (f"{dorm.id}/main", "eastron-sdm630", dorm.id, plant, 2, "PT60S")
     for n, terminals in enumerate(dorm.terminals, 1):
         place = f"{dorm.id}/{n}/shower-{n}"
         for terminal in range(1, terminals + 1):
             device = f"{dorm.id}/shower-{n}-{terminal:02}"
-            yield (device, "reference-shower-terminal", place, "", "", "PT60S")
+            yield (device, _TERMINAL, place, "", "", "PT60S")

@@ -269,7 +269,7 @@ class Unit:
 
     def _answerable(self) -> None:
         if self.twin.silent:
-            raise NoAnswerError(f"{self.twin.device.id}: no answer")
+            raise NoAnswerError("no answer")
         if self.twin.exception is not None:
             raise self._refusal(self.twin.exception)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +13,7 @@ from hub.ports import Clock, ConfigError, Twins
 from simulators.faults import EXCEPTIONS, Kind
 
 TicketAct = Literal["acknowledge", "arrive", "fix", "note"]
+MeterFault = Literal["counter_rollover", "counter_reset", "counter_glitch", "meter_swapped"]
 _LOOK_S = 5.0  # how often people look for the ticket they wait for
 
 
@@ -85,6 +86,53 @@ class ProtocolFault(Spec):
         return self
 
 
+class Delivery(Spec):
+    """How the readings of meters come to the hub; shares are of all readings.
+
+    Those in a gap never come; those that are late come up to ``latest`` after their time. Every
+    clock is wrong by up to ``clock``; ``wrong_clocks`` of the meters have for some days one that
+    nobody can believe.
+    """
+
+    missing: float = Field(ge=0, lt=1)
+    longest_gap: timedelta = Field(gt=timedelta(0))
+    late: float = Field(ge=0, lt=1)
+    latest: timedelta = Field(gt=timedelta(0))
+    repeated: float = Field(ge=0, lt=1)
+    clock: timedelta
+    wrong_clocks: float = Field(ge=0, le=1)
+
+
+class Metering(Spec):
+    """Buildings of room meters that publish, whose delivery and counters are all but clean.
+
+    Every ``faulty``-th meter has one of each of ``faults``; ``recorded`` of the exchanges are
+    entered at the hub by a person.
+    """
+
+    buildings: int = Field(ge=1, le=99)
+    rooms: int = Field(ge=1, le=400)
+    interval: timedelta = Field(gt=timedelta(0))
+    delivery: Delivery
+    faulty: int = Field(10, ge=1)
+    faults: tuple[MeterFault, ...] = get_args(MeterFault)
+    recorded: float = Field(0.5, ge=0, le=1)
+
+
+class HotWaterDay(Spec):
+    """The plants and shower terminals of the reference campus, without its rooms.
+
+    ``demand`` is how many sessions begin for each of a usual day: so many that the plants deliver
+    ``tonnes`` in the whole time. ``plants`` and ``terminals`` are how often each are read.
+    """
+
+    buildings: int = Field(27, ge=1, le=27)
+    demand: float = Field(gt=0, le=10)
+    tonnes: float = Field(gt=0)
+    plants: timedelta = Field(gt=timedelta(0))
+    terminals: timedelta = Field(gt=timedelta(0))
+
+
 class Expect(Spec):
     """What must hold at the end; what is not named is not judged."""
 
@@ -108,12 +156,26 @@ class Scenario(Spec):
     seed: int = 1
     steps: tuple[Step, ...] = ()
     protocol_faults: tuple[ProtocolFault, ...] = ()
+    metering: Metering | None = None
+    hot_water: HotWaterDay | None = None
     expect: Expect = Expect()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Scenario:
+        special = [name for name in ("metering", "hot_water") if getattr(self, name) is not None]
+        if len(special) > 1 or (special and (self.steps or self.protocol_faults)):
+            raise ValueError(f"a scenario of {special[0]} has nothing else that happens")
+        return self
 
     @property
     def start_ms(self) -> int:
         """Return the instant at which the script begins."""
         return _milliseconds(self.start)
+
+    @property
+    def end_ms(self) -> int:
+        """Return the instant at which the script is over."""
+        return self.start_ms + _span(self.length)
 
 
 def _milliseconds(at: datetime) -> int:

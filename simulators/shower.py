@@ -30,7 +30,10 @@ _ARRIVALS = (
 
 
 class ShowerTwin(Twin):
-    """One terminal; it opens, flows and closes at whole steps of ten seconds."""
+    """One terminal; it opens, flows and closes at whole steps of ten seconds.
+
+    ``demand`` is how many people come for each one of a usual day.
+    """
 
     cures: ClassVar = {
         "silent": "comms-module",
@@ -42,13 +45,14 @@ class ShowerTwin(Twin):
     sensors: ClassVar = ("outlet_temperature",)
     counters: ClassVar = ("total_litres",)
 
-    def __init__(self, device: Device, seed: int, now_ms: int) -> None:
+    def __init__(self, device: Device, seed: int, now_ms: int, demand: float = 1.0) -> None:
         super().__init__(device, now_ms)
         self._seed = seed
+        self._demand = demand
         self._began_ms = now_ms
         self._began_litres = 10_000 + 200_000 * uniform(seed, 0)
         self._phase_ms = int(6 * uniform(seed, 1)) * STEP_MS  # people do not all come at :00
-        self._next_visit_ms = self._visit_after(now_ms)
+        self.next_visit_ms = self._visit_after(now_ms)
         self._ends_ms: int | None = None
         self._wish_flow = 0.0
         self._valve = 1
@@ -58,6 +62,7 @@ class ShowerTwin(Twin):
         self.session_litres = 0.0
         self.litres = 0.0
         self.hot_kg = 0.0
+        self.sessions = 0
 
     def _visit_after(self, at_ms: int) -> int:
         """Return the next instant at which somebody may come."""
@@ -71,7 +76,7 @@ class ShowerTwin(Twin):
         """Let ten seconds from ``at_ms`` pass and return the hot water drawn, in kg."""
         if self._ends_ms is not None and at_ms >= self._ends_ms:
             self._stop()
-        if at_ms >= self._next_visit_ms:
+        if at_ms >= self.next_visit_ms:
             self._visit(at_ms)
         if self._ends_ms is not None:
             self.flow = self._wish_flow
@@ -81,15 +86,16 @@ class ShowerTwin(Twin):
 
     def _visit(self, at_ms: int) -> None:
         """Perhaps begin a session, with its length and flow."""
-        minute = self._next_visit_ms // _MINUTE_MS
-        self._next_visit_ms = self._visit_after(at_ms)
+        minute = self.next_visit_ms // _MINUTE_MS
+        self.next_visit_ms = self._visit_after(at_ms)
         if self._ends_ms is not None or not self._valve:
             return
-        if uniform(self._seed, 4 * minute) >= _ARRIVALS[int(local_hour(at_ms))] / 60:
+        if uniform(self._seed, 4 * minute) >= self._demand * _ARRIVALS[int(local_hour(at_ms))] / 60:
             return
         steps = round(seconds(uniform(self._seed, 4 * minute + 1)) * 1000 / STEP_MS)
         self._wish_flow = litres_a_minute(uniform(self._seed, 4 * minute + 2))
         self._ends_ms = at_ms + steps * STEP_MS
+        self.sessions += 1
         self.session_litres = 0.0
 
     def _run(self, at_ms: int, hot: float, cold: float) -> float:
@@ -132,5 +138,9 @@ class ShowerTwin(Twin):
             self.flow = 0.0
 
     def truth(self) -> dict[str, Json]:
-        """Return the water since the start."""
-        return self._record() | {"litres": self.litres, "hot_kg": self.hot_kg}
+        """Return the water and the sessions since the start."""
+        return self._record() | {
+            "litres": self.litres,
+            "hot_kg": self.hot_kg,
+            "sessions": self.sessions,
+        }

@@ -9,10 +9,11 @@ from typing import ClassVar
 from hub.model import Json
 from hub.ports import Refused
 from hub.site import Device
+from simulators.dials import Dials
 
 ILLEGAL_VALUE = 3
 DEVICE_FAILURE = 4
-_MOMENTARY = frozenset({"counter_reset"})
+_OF_DIALS = frozenset({"counter_reset", "counter_glitch", "meter_swapped"})
 
 
 class Twin(ABC):
@@ -32,7 +33,7 @@ class Twin(ABC):
         self.now_ms = now_ms
         self.faults: list[str] = []
         self._frozen: dict[str, float] = {}
-        self._reset: dict[str, float] = {}
+        self.dials = Dials(self.counters)
         self._repairs: list[dict[str, Json]] = []
         self._told: Collection[str] | None = None
         self._rest: Twin | None = None
@@ -87,25 +88,30 @@ class Twin(ABC):
         return self._rest.values() | {name: values[name] for name in self._told}
 
     def _shown_by_physics(self) -> dict[str, float]:
-        """Return the readings as stuck sensors and reset counters let them be seen."""
-        values = self._readings()
-        for name, start in self._reset.items():
-            values[name] -= start
-        return values | self._frozen
+        """Return the readings as stuck sensors and the dials of the counters let them be seen."""
+        return self.dials.shown(self._readings(), self.now_ms) | self._frozen
 
-    def fault(self, kind: str) -> None:
-        """Start a fault; one that is already there stays as it is."""
+    def wind(self, counter: str, level: float) -> None:
+        """Let a counter stand at ``level`` now, as years of use would have left it."""
+        self.dials.wind(self._readings(), counter, level)
+
+    def fault(self, kind: str) -> int | None:
+        """Start a fault; one that is already there stays as it is.
+
+        Return the instant at which it is over by itself, None for one that lasts.
+        """
         if kind not in self.cures:
             known = ", ".join(self.cures)
             raise Refused(f"{self.device.id} has no fault {kind}; it has: {known}")
-        if kind == "counter_reset":
-            readings = self._readings()
-            self._reset = {name: readings[name] for name in self.counters}
-        elif kind == "sensor_stuck" and not self._frozen:
+        if kind in _OF_DIALS:
+            interval_ms = round(self.device.interval.total_seconds() * 1000)
+            return self.dials.fault(kind, self._readings(), self.now_ms, interval_ms)
+        if kind == "sensor_stuck" and not self._frozen:
             values = self._shown_by_physics()
             self._frozen = {name: values[name] for name in self.sensors}
-        if kind not in _MOMENTARY and kind not in self.faults:
+        if kind not in self.faults:
             self.faults.append(kind)
+        return None
 
     def repair(self, part: str) -> list[str]:
         """Replace a part and return the faults that it cured; the wrong part changes nothing."""
@@ -122,4 +128,9 @@ class Twin(ABC):
     def _record(self) -> dict[str, Json]:
         """Return the part of the truth that all twins share."""
         wrong = [repair["part"] for repair in self._repairs if not repair["cured"]]
-        return {"faults": list(self.faults), "repairs": list(self._repairs), "wrong_parts": wrong}
+        return {
+            "faults": list(self.faults),
+            "repairs": list(self._repairs),
+            "wrong_parts": wrong,
+            "swaps": [swap.told() for swap in self.dials.swaps],
+        }

@@ -78,10 +78,14 @@ class TwinBus:
 
 
 class TwinMessages:
-    """The terminals of a fleet as a connection to a broker that never fails."""
+    """The terminals of a fleet as a connection to a broker that never fails.
 
-    def __init__(self, fleet: Fleet, clock: Clock) -> None:
+    What they say within ``together_s`` comes at its end, as through a concentrator.
+    """
+
+    def __init__(self, fleet: Fleet, clock: Clock, together_s: float = 0.0) -> None:
         self._clock = clock
+        self._together_s = together_s
         self._terminals = Terminals(fleet)
         self._waiting: list[Message] = []
         self._wake: Callable[[], None] = lambda: None
@@ -96,7 +100,8 @@ class TwinMessages:
 
     async def _speak(self) -> None:
         while (due_ms := self._terminals.next_due_ms()) is not None:
-            await self._clock.sleep((due_ms - self._clock.now_ms()) / 1000)
+            wait_s = (due_ms - self._clock.now_ms()) / 1000
+            await self._clock.sleep(max(wait_s, 0) + self._together_s)
             for said in self._terminals.spoken(self._clock.now_ms()):
                 self._put(said)
 

@@ -80,7 +80,7 @@ class EmbeddedBroker:
             return socket.create_server((self._host, self.port))
         except OSError as error:
             raise StartError(
-                f"embedded broker: port {self.port} is taken; give another one or 0 ({error})"
+                f"embedded broker: port {self.port} is taken; give another mqtt.port ({error})"
             ) from error
 
     def _run(self) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, tzinfo
 
 from drivers.guard import check
 from drivers.mqtt.dialects import DIALECTS, Dialect, Form, Reader, filled
+from drivers.mqtt.newest import Newest
 from drivers.mqtt.payload import PayloadError, Telemetry, command, number, thing
 from drivers.mqtt.timing import Punctuality
 from drivers.profile import MessagePoint, MqttProfile
@@ -39,6 +40,7 @@ REMEMBERED = 32_768  # readings, at least: what a broker may send again after a 
 _NOT_A_NUMBER = flag(Quality.BAD, Reason.NOT_A_NUMBER)
 _OUT_OF_RANGE = flag(Quality.BAD, Reason.OUT_OF_RANGE)
 _LARGEST = sys.float_info.max
+_OVERTAKEN = "older than what is known of its instant"
 _ROUNDING = 1e-6  # what binary fractions leave over
 
 
@@ -65,6 +67,7 @@ class _Source:
     form: Form
     channels: dict[str, _Channel]
     clock: Punctuality
+    newest: Newest
 
 
 @dataclass(slots=True)
@@ -209,15 +212,13 @@ class MqttDriver:
         told = [one for one in entries if isinstance(one, Telemetry)]
         faults = dict.fromkeys(str(one) for one in entries if isinstance(one, PayloadError))
         first = len(heard.rows)
-        undeclared, ahead_ms = False, source.clock.ahead_ms
-        for at_ms, packed, values in source.clock.timed(told, message):
-            undeclared |= self._rows(source.channels, at_ms, packed, values, heard)
+        ahead_ms = source.clock.ahead_ms
+        for at_ms, packed, one in source.clock.timed(told, message):
+            faults |= self._rows(source, at_ms, packed, one, heard)
         if source.clock.ahead_ms != ahead_ms:
             self._notice.skewed(source.id, source.clock.ahead_ms)
         if self._wishes and not message.retained:
             self._fulfil(heard.rows[first:])
-        if undeclared:
-            faults["undeclared point"] = None
         for reason in faults:
             self._reject(message, reason)
         if not message.retained and (told or not faults):
@@ -225,18 +226,21 @@ class MqttDriver:
 
     def _rows(
         self,
-        channels: Mapping[str, _Channel],
+        source: _Source,
         at_ms: int,
         packed: int,
-        values: Mapping[str, Json],
+        one: Telemetry,
         heard: _Heard,
-    ) -> bool:
-        """Add the readings of one instant; tell whether some belong to no declared point."""
-        undeclared = False
-        for key, told in values.items():
-            channel = channels.get(key)
+    ) -> dict[str, None]:
+        """Add the readings of one instant; return why some of them are no use."""
+        faults: dict[str, None] = {}
+        for key, told in one.values.items():
+            channel = source.channels.get(key)
             if channel is None:
-                undeclared = True
+                faults["undeclared point"] = None
+                continue
+            if source.newest.overtaken(at_ms, channel.number, one.seq):
+                faults[_OVERTAKEN] = None
                 continue
             if isinstance(told, (int, float)):
                 actual = told * channel.scale + channel.offset
@@ -250,7 +254,7 @@ class MqttDriver:
                 heard.repeats += 1
             else:
                 heard.rows.append((channel.number, at_ms, actual, fault))
-        return undeclared
+        return faults
 
     def _repeated(self, key: tuple[int, int], value: float) -> bool:
         """Tell whether this was said before: the same value of the same point and instant.
@@ -366,6 +370,7 @@ def _source(device: Device, profile: MqttProfile, zone: tzinfo) -> _Source:
         form=Form.of(profile, zone),
         channels=channels,
         clock=Punctuality(device.id),
+        newest=Newest(),
     )
 
 

@@ -20,17 +20,22 @@ class PayloadError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """What a device said of one instant; ``at_ms`` is None when the device has no clock."""
+    """What a device said of one instant; ``at_ms`` is None when the device has no clock.
+
+    ``seq`` rises with what the device says, so that of two about one instant the later is known;
+    None where it does not count.
+    """
 
     at_ms: int | None
     values: Mapping[str, Json]
+    seq: int | None = None
 
 
 def telemetry(payload: bytes) -> list[Telemetry | PayloadError]:
     """Read ``{"at": …, "seq": …, "values": {…}}`` or a list of these.
 
     >>> telemetry(b'{"at": "1970-01-01T00:00:01Z", "values": {"flow": 5.5}}')
-    [Telemetry(at_ms=1000, values={'flow': 5.5})]
+    [Telemetry(at_ms=1000, values={'flow': 5.5}, seq=None)]
     """
     content = loaded(payload)
     if not isinstance(content, list):
@@ -53,7 +58,9 @@ def _telemetry(content: Json) -> Telemetry:
     values = content.get("values")
     if not isinstance(values, dict):
         raise PayloadError("no values")
-    return Telemetry(instant(content.get("at")), values)
+    seq = content.get("seq")
+    counts = isinstance(seq, int) and not isinstance(seq, bool)
+    return Telemetry(instant(content.get("at")), values, seq if counts else None)
 
 
 def loaded(payload: bytes) -> Json:

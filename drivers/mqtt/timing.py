@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from drivers.mqtt.payload import PayloadError, Telemetry
-from hub.model import Json, Quality, Reason, flag
+from hub.model import Quality, Reason, flag
 from hub.ports import Message
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class Punctuality:
 
     def timed(
         self, told: Sequence[Telemetry], message: Message
-    ) -> Iterator[tuple[int, int, Mapping[str, Json]]]:
-        """Yield the instant, the flag and the values of each part of a message."""
+    ) -> Iterator[tuple[int, int, Telemetry]]:
+        """Yield the instant and the flag of each part of a message, and the part."""
         received_ms = message.received_ms
         newest_ms = max((one.at_ms for one in told if one.at_ms is not None), default=None)
         shift_ms = 0 if newest_ms is None else self._shift_ms(newest_ms, message, len(told) > 1)
@@ -43,11 +43,11 @@ class Punctuality:
             if one.at_ms is None:
                 if message.retained:
                     raise PayloadError("retained without at")
-                yield received_ms, _OUR_TIME, one.values
+                yield received_ms, _OUR_TIME, one
             elif received_ms - one.at_ms - shift_ms > LATE_MS:
-                yield received_ms, _OUR_TIME, one.values
+                yield received_ms, _OUR_TIME, one
             else:
-                yield one.at_ms + shift_ms, _OUR_TIME if shift_ms else _GOOD, one.values
+                yield one.at_ms + shift_ms, _OUR_TIME if shift_ms else _GOOD, one
 
     def _shift_ms(self, newest_ms: int, message: Message, several: bool) -> int:
         """Return what brings a wrong clock to the receipt; 0 where it is right."""

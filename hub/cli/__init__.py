@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
 from hub import __version__
 from hub.cli import (
+    backup,
     commanding,
     demonstration,
+    export,
+    journal,
+    meter,
     operation,
     probing,
     profiles,
+    report,
     scenarios,
     service,
     simulation,
@@ -33,7 +39,12 @@ GROUPS = (
     simulation,
     scenarios,
     operation,
+    journal,
     commanding,
+    meter,
+    report,
+    export,
+    backup,
 )
 
 
@@ -62,12 +73,16 @@ def run(arguments: Sequence[str]) -> int:
     )
     try:
         result: int = chosen.carry_out(chosen)
+        sys.stdout.flush()
     except ConfigError as error:
         sys.stderr.writelines(f"{problem}\n" for problem in error.problems)
         return 2
     except HubError as error:
         sys.stderr.write(f"campus-hub {chosen.command}: {error}\n")
         return 2
+    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
     return result

@@ -39,6 +39,21 @@ def address_of(settings: Settings) -> str:
     return f"http://[{host}]:{web.port}" if ":" in host else f"http://{host}:{web.port}"
 
 
+def said(answer: httpx.Response) -> str:
+    """Return what a hub says is wrong, and what to do about it, as two sentences of one line.
+
+    >>> said(httpx.Response(422, json={"title": "no tariffs", "detail": "Write some."}))
+    'no tariffs. Write some.'
+    """
+    try:
+        problem = answer.json()
+        what, then = problem["title"], problem.get("detail", "")
+    except (ValueError, KeyError):
+        return f"the hub answered {answer.status_code}"
+    end = "" if not then or what.endswith((".", "!", "?")) else "."
+    return f"{what}{end} {then}".strip()
+
+
 class Session:
     """Somebody who is signed in."""
 
@@ -55,12 +70,7 @@ class Session:
         if answer.is_success:
             result: dict[str, Json] = answer.json()
             return result
-        try:
-            problem = answer.json()
-            said = f"{problem['title']} {problem.get('detail', '')}".strip()
-        except (ValueError, KeyError):
-            said = f"the hub answered {answer.status_code}"
-        raise Refused(f"{whose}: {said}")
+        raise Refused(f"{whose}: {said(answer)}")
 
     def end(self) -> None:
         """Sign out."""

@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ async def _demonstrate(settings: Settings, arguments: argparse.Namespace) -> Non
 
 def _write_history(settings: Settings) -> Scenario:
     """Play the day before into the data folder, through the whole hub in virtual time."""
-    sys.stderr.write("campus-hub: living through the day before in virtual time (some 15 s)\n")
+    sys.stderr.write("campus-hub: living through the day before in virtual time (some 20 s)\n")
     scenario = find(HISTORY)
     start = datetime.fromtimestamp(RealClock().now_ms() / 1000, UTC) - scenario.length
     past = scenario.model_copy(update={"start": start})
@@ -125,12 +125,15 @@ async def demonstration(
     settings: Settings,
     past: Scenario | None = None,
     scenario: str | None = None,
-    pace: float = 1.0,
+    physics: Sequence[str] = (),
 ) -> AsyncIterator[Hub]:
-    """Run the twins in a process of their own and the hub here; ends both in order."""
+    """Run the twins in a process of their own and the hub here; ends both in order.
+
+    ``physics`` are options of simulate.
+    """
     control = settings.folder / "twins.sock"
     command = [sys.executable, "-m", "hub", "simulate", "--config", str(settings.folder)]
-    command += ["--control", str(control), "--seed", str(SEED), "--pace", str(pace)]
+    command += ["--control", str(control), "--seed", str(SEED), *physics]
     if past is not None:
         command += ["--scenario", HISTORY, "--since-ms", str(past.start_ms)]
     elif scenario is not None:
@@ -166,7 +169,7 @@ async def _selftest(folder: Path) -> int:
     adapt(folder, intervals=story.INTERVALS)
     settings = load(folder)
     try:
-        async with demonstration(settings, pace=story.PACE) as hub:
+        async with demonstration(settings, physics=story.PHYSICS) as hub:
             told = await story.tell(str(hub.address), str(hub.one_time_password), RealClock())
     except HubError as error:
         print(f"selftest: failed: {error}", flush=True)

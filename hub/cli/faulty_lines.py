@@ -276,7 +276,9 @@ def _said(hub: Hub) -> Iterator[tuple[int, str, str]]:
             if entry.kind is not EntryKind.HEALTH:
                 continue
             content = entry.content
-            what = next(key for key in ("device", "bus", "gateway") if key in content)
+            what = next((key for key in ("device", "bus", "gateway") if key in content), None)
+            if what is None:
+                continue  # the hub's own disk or journal
             why = f": {content['reason']}" if "reason" in content else ""
             yield entry.at_ms, content[what], f"{what} {content[what]} {content['state']}{why}"
 

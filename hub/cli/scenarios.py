@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hub.cli import faulty_lines
+from hub.cli import dirty_month, faulty_lines, hot_water_day
 from hub.cli.virtual import Played, play_virtual
 from hub.clock import RealClock
 from hub.model import Json
@@ -69,15 +69,24 @@ def play_one(arguments: argparse.Namespace) -> int:
     """Play a scenario and print what came of it."""
     scenario = find(arguments.name)
     seed = scenario.seed if arguments.seed is None else arguments.seed
-    settings = site_of_scenario(scenario, arguments.config)
     clock = RealClock()
     began_s = clock.monotonic()
-    played = play_virtual(settings, scenario, seed)
+    if scenario.hot_water is not None:
+        day = hot_water_day.play_day(scenario, seed, arguments.config)
+        report = hot_water_day.judged(scenario, seed, day)
+        text = hot_water_day.readable(report)
+    elif scenario.metering is None:
+        settings = site_of_scenario(scenario, arguments.config)
+        report = judged(scenario, seed, play_virtual(settings, scenario, seed))
+        text = readable(report)
+    else:
+        month = dirty_month.play_month(scenario, seed, arguments.config)
+        report = dirty_month.judged(scenario, seed, month)
+        text = dirty_month.readable(report)
     took_s = clock.monotonic() - began_s
     ratio = scenario.length.total_seconds() / took_s
     sys.stderr.write(f"played {scenario.length} in {took_s:.1f} s, {ratio:,.0f} x real time\n")
-    report = judged(scenario, seed, played)
-    print(json.dumps(report, ensure_ascii=False) if arguments.json else readable(report))
+    print(json.dumps(report, ensure_ascii=False) if arguments.json else text)
     return 0 if report["verdict"] == "held" else 1
 
 

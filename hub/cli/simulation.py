@@ -15,7 +15,7 @@ from hub.cli.virtual import site_of
 from hub.clock import RealClock, VirtualClock, VirtualLoop
 from hub.ports import Clock, ConfigError, Refused
 from hub.settings import Settings, load
-from simulators.campus import Fleet, write_reference
+from simulators.campus import Day, Fleet, write_reference
 from simulators.scenario import Scenario, Step, play
 from simulators.serve import serve_fleet
 
@@ -35,6 +35,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--scenario", help="let its faults and repairs happen")
     one.add_argument("--seed", type=int, default=1, help="the same seed, the same devices")
     one.add_argument("--pace", type=float, default=1.0, help="let physics run faster than time")
+    one.add_argument("--physics-from-ms", type=int, help="when they begin, if not now")
     one.add_argument("--control", type=Path, metavar="SOCKET", help="take faults and repairs here")
     one.add_argument(
         "--serial",
@@ -56,7 +57,7 @@ def carry_out(arguments: argparse.Namespace) -> int:
     clock = RealClock(arguments.seed)
     links = dict(_link(settings, text) for text in arguments.serial)
     if arguments.since_ms is None:
-        fleet = twins_of(settings, clock, arguments.pace)
+        fleet = twins_of(settings, clock, arguments.pace, arguments.physics_from_ms)
         past = None
         if scenario is not None:
             fleet.wires.lay(scenario, clock.now_ms())
@@ -76,11 +77,14 @@ def _put_reference(folder: Path) -> None:
         raise Refused(f"{folder} holds another site; name a folder of its own with --config")
 
 
-def twins_of(settings: Settings, clock: Clock, pace: float = 1.0) -> Fleet:
+def twins_of(
+    settings: Settings, clock: Clock, pace: float = 1.0, physics_from_ms: int | None = None
+) -> Fleet:
     """Return the twins of a site."""
     site = site_of(settings)
     devices = list(site.devices.values())
-    return Fleet(devices, settings.profiles, clock, pace, zone=site.zone)
+    day = Day(start_ms=physics_from_ms)
+    return Fleet(devices, settings.profiles, clock, pace, day=day, zone=site.zone)
 
 
 def _link(settings: Settings, text: str) -> tuple[str, Path]:

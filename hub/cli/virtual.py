@@ -10,6 +10,7 @@ from hub.app import Outside, running
 from hub.cli.faulty_lines import FaultyLines
 from hub.clock import VirtualClock, VirtualLoop
 from hub.database import records
+from hub.energy.question import Query
 from hub.engine import log_line
 from hub.model import Alarm, Effect, Json, Ticket, TicketEvent
 from hub.ports import Clock, Refused, RegisterBus
@@ -149,9 +150,8 @@ async def _play(settings: Settings, scenario: Scenario, clock: Clock, *, memory:
 
 def _measure(played: Played, hub: Hub, start_ms: int, end_ms: int) -> None:
     """Take the figures that the hub shows."""
-    site = hub.kept.site
-    use = hub.consumption.use(site.id, start_ms, end_ms, end_ms - start_ms)
-    played.kwh = {row.id: row.total for row in use.rows}
+    use = hub.consumption.use(Query(start_ms=start_ms, end_ms=end_ms, by="device"))
+    played.kwh = {row.id: row.total.value for row in use.rows}
     played.readings = hub.intake.counts["readings"]
     counters = hub.counters()
     played.polls = {

@@ -52,6 +52,14 @@ class Database:
         """Return the dialect's INSERT, which knows ON CONFLICT."""
         return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
 
+    def copy_to(self, file: Path) -> None:
+        """Write a copy of a SQLite database, as it is at one instant, to a new file."""
+        try:
+            with self._engine.connect().execution_options(campus_alone=True) as one:
+                one.exec_driver_sql("VACUUM INTO ?", (str(file),))
+        except sa.exc.DBAPIError as error:
+            raise StoreError(f"database {self._engine.url!r}: not copied: {error.orig}") from error
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -138,5 +146,8 @@ def _prepare(connection: Any, _record: object) -> None:
 
 def _begin(connection: sa.Connection) -> None:
     # A transaction that will write takes the lock at once: upgrading later can only fail.
-    writes = connection.get_execution_options().get("campus_writes", True)
+    options = connection.get_execution_options()
+    if options.get("campus_alone"):  # a statement that refuses to be part of one
+        return
+    writes = options.get("campus_writes", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

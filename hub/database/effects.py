@@ -24,12 +24,22 @@ def apply(database: Database, seq: int, effects: Sequence[Effect]) -> bool:
     with database.write() as connection:
         if seq <= _sequence(connection, _APPLIED):
             return False
-        _upsert(database, connection, alarms, _latest(effects, Alarm))
-        _upsert(database, connection, tickets, _latest(effects, Ticket))
-        _add(database, connection, ticket_events, effects, TicketEvent)
-        _add(database, connection, outbox, effects, Notification)
+        _put(database, connection, effects)
         _put_state(database, connection, _APPLIED, seq, None)
     return True
+
+
+def keep(database: Database, effects: Sequence[Effect]) -> None:
+    """Keep the effects of what is not in the journal; what is there already stays as it is."""
+    with database.write() as connection:
+        _put(database, connection, effects)
+
+
+def _put(database: Database, connection: sa.Connection, effects: Sequence[Effect]) -> None:
+    _upsert(database, connection, alarms, _latest(effects, Alarm))
+    _upsert(database, connection, tickets, _latest(effects, Ticket))
+    _add(database, connection, ticket_events, effects, TicketEvent)
+    _add(database, connection, outbox, effects, Notification)
 
 
 def applied(database: Database) -> int:

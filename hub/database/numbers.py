@@ -21,5 +21,11 @@ def number_points(database: Database, ids: Sequence[str]) -> dict[str, int]:
     return {one: known[one] for one in ids}
 
 
+def names(database: Database) -> dict[int, str]:
+    """Return the id of each point by its number."""
+    with database.read() as connection:
+        return {number: id_ for id_, number in _numbers(connection).items()}
+
+
 def _numbers(connection: sa.Connection) -> dict[str, int]:
     return dict(connection.execute(sa.select(points.c.id, points.c.number)).all())

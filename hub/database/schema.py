@@ -206,3 +206,19 @@ availability = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("latency_s", sa.Float),
 )
+
+meter_changes = sa.Table(
+    "meter_changes",
+    metadata,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("point", sa.String(200), nullable=False, index=True),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("closing", sa.Float, nullable=False),
+    sa.Column("opening", sa.Float, nullable=False),
+    sa.Column("multiplier", sa.Float),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("entered_ms", _ms, nullable=False),
+    sa.Column("corrects", sa.Integer, sa.ForeignKey("meter_changes.n"), unique=True),
+    sa.Column("void", sa.Boolean, nullable=False),
+)

@@ -11,7 +11,7 @@ from hub.desk.action import Action
 from hub.desk.report import REPORTS, Change
 from hub.desk.telling import telling
 from hub.desk.work import Work, cause_of, ticket_id, ticket_of
-from hub.model import Alarm, Effect, Json, Ticket, TicketEvent, TicketState
+from hub.model import Alarm, Effect, Json, Severity, Ticket, TicketEvent, TicketState
 from rules.sla import Promise, deadlines, verdict
 from rules.spec import Rule
 
@@ -45,6 +45,15 @@ class Desk:
             return self._change(work, at_ms, Change("raised_again", {"alarm": alarm.id}), detail)
         work = self.adopt(Work(self._ticket(alarm, rule, at_ms), rule, interval_ms))
         return self._change(work, at_ms, Change("opened"), detail)
+
+    def escalated(self, work: Work, severity: Severity, value: float, at_ms: int) -> list[Effect]:
+        """Note on an open ticket that it is graver; what was promised before stays promised."""
+        by = deadlines(self._promise, severity, at_ms)
+        fields = {"severity": severity}
+        for name in ("fix_by_ms", "crew_by_ms"):
+            if getattr(work.ticket, name) is None:
+                fields[name] = getattr(by, name)
+        return self._change(work, at_ms, Change("escalated", fields), {"value": value})
 
     def cleared(self, alarm: Alarm, value: float, at_ms: int) -> list[Effect]:
         """Note on the open ticket that its alarm is clear."""
@@ -107,14 +116,14 @@ class Desk:
 
     def _ticket(self, alarm: Alarm, rule: Rule, at_ms: int) -> Ticket:
         cause = cause_of(alarm.device, alarm.rule)
-        by = deadlines(self._promise, rule.severity, at_ms)
+        by = deadlines(self._promise, alarm.severity, at_ms)
         return Ticket(
             id=self._new_id(cause, at_ms),
             cause=cause,
             device=alarm.device,
             place=alarm.place,
             rule=rule.id,
-            severity=rule.severity,
+            severity=alarm.severity,
             title=alarm.title,
             guidance=rule.guidance.text(),
             parts=rule.parts,

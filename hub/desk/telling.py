@@ -14,6 +14,7 @@ WORDS: Mapping[str, Text] = {
     "breach/on_site": Text("到场超时", "Arrival is late"),
     "breach/fix": Text("修复超时", "Repair is late"),
     "breach/crew": Text("增援到场超时", "Extra crew is late"),
+    "escalated": Text("故障加重", "It cannot wait any more"),
     "unproven": Text("修复未证实 工单退回现场", "The fix did not hold, back to on site"),
     "closed": Text("修复已证实 工单关闭", "Closed, the fix is proven"),
 }

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 from hub.database import daily_use, records
 from hub.database.connection import Database
 from hub.database.daily_use import DailyUse
+from hub.energy import calendar
 from hub.energy.consumption import Consumption
+from hub.energy.question import Query
+from hub.model import Text
 from hub.ports import Worker
+from hub.sheet import Cell, Column, Sheet, write
 from hub.site import Site
 
-HOUR_MS = 3_600_000
 COLUMNS = ("day", "place", "name_zh", "name_en", "kwh", "coverage", "tickets_opened")
 
 
@@ -46,41 +48,36 @@ class Daily:
 
     def _span(self, day: date) -> tuple[int, int]:
         """Return the instants of a civil day of the site; it may have 23 or 25 hours."""
-        zone = self._site.zone
-        start = datetime.combine(day, time(), zone)
-        end = datetime.combine(day + timedelta(1), time(), zone)
-        return round(start.timestamp() * 1000), round(end.timestamp() * 1000)
+        return calendar.span_of_days(day, day, self._site.zone)
 
     def _uses(self, day: date) -> list[DailyUse]:
         start_ms, end_ms = self._span(day)
-        rows = []
-        for place in self._site.buildings():
-            total = self._consumption.use(place.id, start_ms, end_ms, HOUR_MS).total
-            coverage = sum(total.coverage) / len(total.coverage)
-            rows.append(DailyUse(day.isoformat(), place.id, total.total, coverage))
-        return rows
+        places = tuple(place.id for place in self._site.buildings())
+        if not places:
+            return []
+        table = self._consumption.use(Query(start_ms=start_ms, end_ms=end_ms, places=places))
+        return [
+            DailyUse(day.isoformat(), row.id, row.total.value, row.total.coverage)
+            for row in table.rows
+        ]
 
     def _write(self, day: date) -> None:
-        text = io.StringIO(newline="")
-        table = csv.writer(text)
-        table.writerow(COLUMNS)
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Written beside and renamed, so that nobody ever reads half a report.
+        whole = self._folder / f"{day.isoformat()}.csv"
+        part = whole.with_suffix(".part")
+        columns = tuple(Column(name, Text(name, name)) for name in COLUMNS)
+        write(Sheet("day", columns, self._lines(day)), "csv", part, "en")
+        part.replace(whole)
+
+    def _lines(self, day: date) -> Iterator[Sequence[Cell]]:
         for row in self._uses(day):
             name = self._site.places[row.place].name
-            kwh = "" if row.kwh is None else f"{row.kwh:.3f}"
+            kwh = None if row.kwh is None else f"{row.kwh:.3f}"
             opened = self._opened(row.place, day)
-            table.writerow(
-                (row.day, row.place, name.zh, name.en, kwh, f"{row.coverage:.3f}", opened)
-            )
-        folder = self._folder
-        if folder is None:
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        # Written beside and renamed, so that nobody ever reads half a report. The mark at the
-        # beginning lets Excel read the Chinese names.
-        whole = folder / f"{day.isoformat()}.csv"
-        part = whole.with_suffix(".part")
-        part.write_text("\ufeff" + text.getvalue(), "utf-8", newline="")
-        part.replace(whole)
+            yield row.day, row.place, name.zh, name.en, kwh, f"{row.coverage:.3f}", opened
 
     def _opened(self, place: str, day: date) -> int:
         start_ms, end_ms = self._span(day)

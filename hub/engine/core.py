@@ -17,7 +17,7 @@ from hub.desk import Action, Desk, Work
 from hub.desk.action import action_of
 from hub.desk.work import alarm_id
 from hub.engine.agenda import Agenda
-from hub.engine.fault import Fault, faults_of
+from hub.engine.fault import Fault, faults_of, said_in
 from hub.model import Alarm, AlarmState, Batch, Effect, Entry, EntryKind, Quality, Ticket
 from hub.ports import Refused
 from hub.site import Site
@@ -49,8 +49,12 @@ class Core:
         self._faults: Mapping[str, Fault] = {fault.cause: fault for fault in faults_of(site, packs)}
         self._ruled: dict[int, list[Fault]] = {}
         self._proving: dict[int, list[Fault]] = {}
+        self._own: dict[str, Fault] = {}  # by what the hub says something about
         for fault in self._faults.values():
-            self._ruled.setdefault(fault.point, []).append(fault)
+            if fault.rule.kind == "health":
+                self._own[fault.rule.subject] = fault
+            if fault.point is not None:
+                self._ruled.setdefault(fault.point, []).append(fault)
             if fault.proof_point is not None:
                 self._proving.setdefault(fault.proof_point, []).append(fault)
         watched = self._ruled.keys() | self._proving.keys()
@@ -80,6 +84,8 @@ class Core:
         effects = self._advance(entry.at_ms)
         if entry.kind is EntryKind.ACTION:
             effects += self._act(entry.content)
+        elif entry.kind is EntryKind.HEALTH:
+            effects += self._hear(entry)
         return effects
 
     def next_due_ms(self) -> int | None:
@@ -176,6 +182,26 @@ class Core:
         self._now_ms = max(self._now_ms, now_ms)
         return effects
 
+    def _hear(self, entry: Entry) -> list[Effect]:
+        """Take a change of health; those of devices have rules of their own."""
+        fault = self._own.get(str(entry.content.get("hub", "")))
+        transition = fault.told.hear(said_in(entry)) if fault and fault.told else None
+        if fault is None or transition is None:
+            return []
+        if transition.raised and fault.alarm and fault.alarm.cleared_ms is None:
+            return self._worsen(fault, transition)
+        return self._transit(fault, transition)
+
+    def _worsen(self, fault: Fault, transition: Transition) -> list[Effect]:
+        """Note that what there is an alarm for cannot wait any more."""
+        now = {"value": transition.value, "limit": fault.limit, "severity": fault.severity}
+        effects = self._to_state(fault, now)
+        if work := self._desk.of_cause(fault.cause):
+            at_ms = max(self._now_ms, transition.at_ms)
+            effects += self._desk.escalated(work, fault.severity, transition.value, at_ms)
+            self._schedule(work.ticket.id)
+        return effects
+
     def _transit(self, fault: Fault, transition: Transition) -> list[Effect]:
         begin = self._raise if transition.raised else self._clear
         effects = begin(fault, transition)
@@ -191,7 +217,7 @@ class Core:
             rule=fault.rule.id,
             device=fault.device.id,
             place=fault.device.place,
-            severity=fault.rule.severity,
+            severity=fault.severity,
             title=fault.rule.title.text(),
             state=AlarmState.UNACKNOWLEDGED,
             raised_ms=transition.at_ms,

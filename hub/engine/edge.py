@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -22,8 +23,10 @@ Enter = Callable[[Entry], None]
 Numbered = tuple[int, Entry]
 T = TypeVar("T")
 
+OVERHEARD = 1000  # the same for what is not in the journal: there is no more of it
 HEARD = 100  # entries kept in memory; when the database is slow, the journal has the others
 CHUNK = 500
+NAME = "engine"
 TICK_S = 1.0
 SNAPSHOT_S = 60.0
 ANSWER_S = 10.0
@@ -52,6 +55,7 @@ class Engine:
         self._on_effect = on_effect
         self._worker = clock.worker("engine")
         self._heard: list[Numbered] = []
+        self._overheard: deque[Entry] = deque(maxlen=OVERHEARD)
         self._some = asyncio.Event()
         self._moved = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[str]] = {}
@@ -60,11 +64,6 @@ class Engine:
         self._whole = True  # all effects of the core's state are kept
         self._snapshot_at_s = clock.monotonic()
         self.counts = {"applied": 0, "effects": 0, "database_failures": 0}
-
-    @property
-    def applied_seq(self) -> int:
-        """Return the last journal entry that the core has taken."""
-        return self._seq
 
     @property
     def passed_seq(self) -> int:
@@ -86,6 +85,14 @@ class Engine:
         self._heard += entries
         if len(self._heard) > HEARD:
             self._heard.clear()
+        self._some.set()
+
+    def overhear(self, entries: Sequence[Entry]) -> None:
+        """Take entries that are not in the journal (yet): rules and people are heard all the same.
+
+        Those that come through the journal later are late then, and change nothing.
+        """
+        self._overheard += entries
         self._some.set()
 
     async def run(self, enter: Enter) -> None:
@@ -143,6 +150,8 @@ class Engine:
         while True:
             for seq, entry in await self._next():
                 await self._apply(seq, entry)
+            while self._overheard:
+                await self._apply(None, self._overheard.popleft())
             if self._clock.monotonic() - self._snapshot_at_s >= SNAPSHOT_S:
                 await self._save()
 
@@ -155,24 +164,31 @@ class Engine:
                 return heard
             if self._journal.last() > self._seq and (missed := await self._again(self._read)):
                 return missed
+            if self._overheard:
+                return ()
             self._some.clear()
             await self._some.wait()
 
     def _read(self) -> list[Numbered]:
         return self._journal.read(self._seq, CHUNK)
 
-    async def _apply(self, seq: int, entry: Entry) -> None:
-        effects = self._core.step(seq, entry)
+    async def _apply(self, seq: int | None, entry: Entry) -> None:
+        """Take one entry; without a sequence it is not in the journal, and none is applied."""
+        effects = self._core.step(seq or self._seq, entry)
         answer = self._core.answer
         if effects:
             self._whole = False
-            await self._again(lambda: kept.apply(self._database, seq, effects))
+            if seq is None:
+                await self._again(lambda: kept.keep(self._database, effects))
+            else:
+                await self._again(lambda: kept.apply(self._database, seq, effects))
             self._whole = True
             if self._on_effect:
                 for effect in effects:
                     self._on_effect(effect)
-        self._seq = seq
-        self.counts["applied"] += 1
+        if seq is not None:
+            self._seq = seq
+            self.counts["applied"] += 1
         self.counts["effects"] += len(effects)
         self._moved.set()
         waiting = self._waiting.get(answer.action) if answer else None
@@ -212,7 +228,7 @@ class Engine:
         for ticket in records.open_tickets(self._database):
             self._core.adopt(ticket, len(records.events(self._database, ticket.id)))
         kept.save_snapshot(self._database, self._seq, self._core.save())
-        self._passed_seq = self._seq
+        self._note_passed(self._seq)
 
     def _load(self) -> None:
         found = kept.snapshot(self._database)
@@ -241,7 +257,11 @@ class Engine:
         except StoreError as error:
             log.warning("engine snapshot failed, the journal has it all: %s", error)
         else:
-            self._passed_seq = seq
+            self._note_passed(seq)
+
+    def _note_passed(self, seq: int) -> None:
+        self._passed_seq = seq
+        self._journal.note_cursor(NAME, seq)
 
     async def _tick(self, enter: Enter) -> None:
         """Enter the time every second."""

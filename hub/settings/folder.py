@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, TypeAdapter
 
 import hub
 from drivers.profile import Profile
+from hub.energy.hot_water import Delivery
+from hub.energy.tariff import TariffsFile
 from hub.model import Json
 from hub.ports import ConfigError, Credentials
 from hub.settings.form import fitted
@@ -34,6 +37,7 @@ from hub.settings.spec import (
     StoreSpec,
     WebSpec,
 )
+from hub.settings.storage import HoldSpec
 from rules.sla import Promise
 from rules.spec import Pack
 
@@ -44,6 +48,7 @@ DEVICES: TypeAdapter[DevicesFile] = TypeAdapter(DevicesFile)
 PROFILE: TypeAdapter[Profile] = TypeAdapter(Profile)
 PACK: TypeAdapter[Pack] = TypeAdapter(Pack)
 PROMISE: TypeAdapter[Promise] = TypeAdapter(Promise)
+TARIFFS: TypeAdapter[TariffsFile] = TypeAdapter(TariffsFile)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,9 @@ class Settings:
     content: str
     content_hash: str
     left_out: tuple[str, ...] = ()
+    tariffs: TariffsFile | None = None
+    hot_water: Delivery = field(default_factory=Delivery)
+    holds: tuple[HoldSpec, ...] = ()
 
     @property
     def locale(self) -> str:
@@ -75,9 +83,19 @@ class Settings:
         return self.site.locale
 
     @property
+    def zone(self) -> ZoneInfo:
+        """Return the zone of the site's civil time."""
+        return ZoneInfo(self.site.timezone)
+
+    @property
     def lock_file(self) -> Path:
         """Return the file that a running hub holds against a second one."""
         return self.data / "lock"
+
+    @property
+    def socket_file(self) -> Path:
+        """Return the socket on which a running hub answers this account's own commands."""
+        return self.data / "hub.sock"
 
     @property
     def journal_file(self) -> Path:
@@ -93,6 +111,11 @@ class Settings:
     def readings_file(self) -> Path:
         """Return the file of the readings, where the store is duckdb."""
         return self.data / "telemetry.duckdb"
+
+    @property
+    def ledger_folder(self) -> Path:
+        """Return the folder of the days that the ledger has worked out; derived from the rest."""
+        return self.data / "ledger"
 
     def point_count(self) -> int:
         """Count the points of all devices."""
@@ -167,6 +190,7 @@ class _Reading:
         self._profiles()
         self._packs()
         promise = self._promise()
+        tariffs = self._tariffs()
         if document is not None:
             self._take_rows(document)
             self.problems += broken_references(self._draft)
@@ -177,7 +201,7 @@ class _Reading:
             campus = campus.model_copy(update={"places": campus.places + places.places})
         if devices:
             campus = campus.model_copy(update={"devices": campus.devices + devices.devices})
-        return self._settled(campus, promise)
+        return self._settled(campus, promise, tariffs)
 
     def _fitted(self, document: Document | None, adapter: TypeAdapter[T]) -> T | None:
         return fitted(document, adapter, self.problems) if document is not None else None
@@ -200,6 +224,7 @@ class _Reading:
         self._draft.places[:0] = document.rows("places")
         self._draft.gateways[:0] = document.rows("gateways")
         self._draft.devices[:0] = document.rows("devices")
+        self._draft.holds += document.rows("holds")
 
     def _files(self, kind: str) -> dict[str, tuple[Path, str]]:
         """Return id -> path and name to print; a file of the site comes before a shipped one."""
@@ -249,10 +274,22 @@ class _Reading:
         name = "service.yaml" if path == own else str(path)
         return self._fitted(read_yaml(path, name, self.problems), PROMISE)
 
-    def _settled(self, campus: CampusFile, promise: Promise) -> Settings:
+    def _tariffs(self) -> TariffsFile | None:
+        """Read the site's own prices; those that are shipped are an example and bill nobody."""
+        path = self.folder / "tariffs.yaml"
+        if not path.exists():
+            return None
+        document = read_yaml(path, path.name, self.problems)
+        if document is not None:
+            self._draft.accounts += document.rows("accounts")
+        return self._fitted(document, TARIFFS)
+
+    def _settled(
+        self, campus: CampusFile, promise: Promise, tariffs: TariffsFile | None
+    ) -> Settings:
         profiles = {id_: profile for id_, (_, profile) in self._draft.profiles.items()}
         packs = tuple(self._in_force.values())
-        content = _canonical(campus, profiles, packs, promise)
+        content = _canonical(campus, profiles, packs, promise, tariffs)
         return Settings(
             folder=self.folder,
             data=(self.folder / campus.data).resolve(),
@@ -271,11 +308,18 @@ class _Reading:
             writes=campus.writes,
             content=content,
             content_hash=hashlib.sha256(content.encode()).hexdigest(),
+            tariffs=tariffs,
+            hot_water=campus.hot_water.delivery(),
+            holds=campus.holds,
         )
 
 
 def _canonical(
-    campus: CampusFile, profiles: Mapping[str, Profile], packs: Sequence[Pack], promise: Promise
+    campus: CampusFile,
+    profiles: Mapping[str, Profile],
+    packs: Sequence[Pack],
+    promise: Promise,
+    tariffs: TariffsFile | None,
 ) -> str:
     """Write down all that is in force, the same for the same configuration."""
     used = {device.profile for device in campus.devices}
@@ -285,6 +329,8 @@ def _canonical(
         "rules": {pack.pack: _plain(pack) for pack in packs},
         "service": _plain(promise),
     }
+    if tariffs is not None:
+        content["tariffs"] = _plain(tariffs)
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -299,5 +345,6 @@ def schemas() -> dict[str, dict[str, Json]]:
         "profile": PROFILE,
         "rules": PACK,
         "service": PROMISE,
+        "tariffs": TARIFFS,
     }
     return {name: adapter.json_schema() for name, adapter in adapters.items()}

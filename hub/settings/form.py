@@ -21,6 +21,7 @@ _SAYINGS = {
     "string_pattern_mismatch": (
         "{value} is no id: lower-case letters, digits and single -, / between levels"
     ),
+    "too_short": "must have at least {min_length} entry, and has {actual_length}",
     "time_delta_parsing": "{value} is no duration; write it like PT30S, PT5M, PT2H or P7D",
 }
 _FEW = 20

@@ -26,6 +26,8 @@ class Draft:
     places: list[Row] = field(default_factory=list)
     gateways: list[Row] = field(default_factory=list)
     devices: list[Row] = field(default_factory=list)
+    accounts: list[Row] = field(default_factory=list)
+    holds: list[Row] = field(default_factory=list)
     profiles: dict[str, tuple[Document, Profile]] = field(default_factory=dict)
     own_packs: list[tuple[Document, Pack]] = field(default_factory=list)
     places_unread: bool = False
@@ -39,6 +41,8 @@ def broken_references(draft: Draft) -> Iterator[Problem]:
     yield from _places_outside(draft)
     yield from shared_lines(draft.gateways)
     yield from _device_references(draft)
+    yield from _accounts_outside(draft)
+    yield from _holds_outside(draft)
     for document, profile in draft.profiles.values():
         yield from _within_profile(document, profile)
     if not draft.profiles_unread:
@@ -69,6 +73,30 @@ def _places_outside(draft: Draft) -> Iterator[Problem]:
         building, level, _ = (row.text("id") or "").partition("/")
         if level and building not in known:
             yield row.problem("id", f"there is no building {building!r}; add it to the places")
+
+
+def _accounts_outside(draft: Draft) -> Iterator[Problem]:
+    if draft.places_unread:
+        return
+    site = draft.campus.get("site")
+    known = {
+        *_ids(draft.places),
+        *([site["id"]] if isinstance(site, dict) and "id" in site else []),
+    }
+    for row in draft.accounts:
+        yield from _unknown(row, "place", known, "add it to the places")
+
+
+def _holds_outside(draft: Draft) -> Iterator[Problem]:
+    if draft.places_unread:
+        return
+    places, devices = _ids(draft.places), _ids(draft.devices)
+    for row in draft.holds:
+        yield from _unknown(row, "place", places, "name one of the places")
+        yield from _unknown(row, "device", devices, "name one of the devices")
+        device = (row.text("point") or "").rpartition("/")[0]
+        if row.text("point") and device not in devices:
+            yield row.problem("point", f"there is no device {device!r}; name a point of one")
 
 
 def _device_references(draft: Draft) -> Iterator[Problem]:
@@ -122,6 +150,8 @@ def _within_pack(document: Document, pack: Pack, draft: Draft) -> Iterator[Probl
         for name in profile.points
     }
     for n, rule in enumerate(pack.rules):
+        if rule.kind == "health":
+            continue
         yield from _no_point(document, ("rules", n, "point"), rule.point, kind, points)
         if rule.proof:
             key = ("rules", n, "proof", "point")

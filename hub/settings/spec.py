@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
     ByteSize,
-    ConfigDict,
     Field,
     StringConstraints,
     model_validator,
 )
 
-from hub.model import Text, written_duration
+from hub.energy.hot_water import Delivery, Opening
+from hub.model import Text
+from hub.settings.storage import HoldSpec, KeepSpec
+from hub.settings.written import Duration, Spec
 from hub.site import PlaceKind
 
 _LEVEL = r"[a-z0-9]+(-[a-z0-9]+)*"
@@ -114,15 +114,6 @@ def _whole_tls(spec: MqttSpec | GatewaySpec, *, over_tls: bool, url: str) -> Non
         raise ValueError("cert_file and key_file belong together; write both or neither")
 
 
-Duration = Annotated[timedelta, BeforeValidator(written_duration)]
-
-
-class Spec(BaseModel):
-    """A frozen piece of configuration; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 class Words(Spec):
     """A text for people in both languages."""
 
@@ -147,6 +138,7 @@ class DuckdbStoreSpec(Spec):
     """Readings in one DuckDB file in the data folder."""
 
     kind: Literal["duckdb"]
+    keep: KeepSpec = KeepSpec()
 
 
 class MemoryStoreSpec(Spec):
@@ -156,13 +148,17 @@ class MemoryStoreSpec(Spec):
 
 
 class InfluxStoreSpec(Spec):
-    """Readings in an InfluxDB server."""
+    """Readings in an InfluxDB server; roll-ups in a bucket of their own, where that is given.
+
+    The bucket of the roll-ups must keep what it has for ever.
+    """
 
     kind: Literal["influx"]
     url: Annotated[str, AfterValidator(_web_url)]
     bucket: str = Field(min_length=1)
     org: str = "-"
     token_file: str | None = None
+    rollup_bucket: str = ""
 
 
 StoreSpec = Annotated[
@@ -332,6 +328,47 @@ class DeviceSpec(Spec):
     )
 
 
+_Degrees = Annotated[float, Field(ge=0, le=100)]
+_ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class OpeningSpec(Spec):
+    """From when to when hot water is promised, in civil time; over midnight where that is later."""
+
+    start: _ClockTime = Field(alias="from")
+    end: _ClockTime = Field(alias="to")
+
+
+class HotWaterSpec(Spec):
+    """What the site promises about its hot water; without ``open`` it is promised all day.
+
+    ``supply`` leaves the plant, ``outlet`` comes from a running shower, ``cold`` is the mains'
+    yearly mean, in degC; ``cop`` is what the plants are expected to reach, ``capacity`` what all
+    of them together can make, in t/day.
+    """
+
+    open: tuple[OpeningSpec, ...] = ()
+    supply: _Degrees = 50.0
+    outlet: _Degrees = 37.0
+    cold: _Degrees = 15.0
+    cop: float = Field(3.3, gt=0, le=10)
+    capacity: float | None = Field(None, gt=0)
+
+    def delivery(self) -> Delivery:
+        """Return the value that travels inside the hub."""
+        hours = tuple(
+            Opening(time.fromisoformat(one.start), time.fromisoformat(one.end)) for one in self.open
+        )
+        return Delivery(
+            opening=hours,
+            supply=self.supply,
+            outlet=self.outlet,
+            cold=self.cold,
+            cop=self.cop,
+            capacity=self.capacity,
+        )
+
+
 class CampusFile(Spec):
     """campus.yaml: one site."""
 
@@ -344,6 +381,8 @@ class CampusFile(Spec):
     web: WebSpec = WebSpec()
     mqtt: MqttSpec | None = None
     writes: bool = False
+    hot_water: HotWaterSpec = HotWaterSpec()
+    holds: tuple[HoldSpec, ...] = ()
     places: tuple[PlaceSpec, ...] = ()
     gateways: tuple[GatewaySpec, ...] = ()
     devices: tuple[DeviceSpec, ...] = ()

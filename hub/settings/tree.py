@@ -78,4 +78,5 @@ def _points(settings: Settings, device: DeviceSpec, numbers: Mapping[str, int]) 
             label=spec.label.text() if spec.label else Text(name, name),
             writable=spec.write is not None,
             rollover=spec.rollover,
+            most_per_h=spec.most_per_h,
         )

@@ -91,9 +91,7 @@ def gaps(values: Sequence[Value]) -> list[tuple[int, int]]:
 
 def bars(chart: Chart) -> Markup:
     """Draw one bar per step, from zero."""
-    known = [v for v in chart.values if v is not None]
-    low, high = min([0.0, *known]), max([0.0, *known])
-    scale = _Scale(ticks(low, high if high > low else 1.0))
+    scale = scale_of([v for v in chart.values if v is not None])
     width = 100 / max(len(chart.values), 1)
     parts = []
     for i, value in enumerate(chart.values):
@@ -120,7 +118,7 @@ def line(chart: Chart) -> Markup:
         known.append(chart.limit)
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     margin = (high - low) * 0.05 or 1.0
-    scale = _Scale(ticks(low - margin, high + margin))
+    scale = Scale(ticks(low - margin, high + margin))
     heights = [None if v is None else scale.y(v) for v in chart.values]
     curve = (
         f'<svg x="0" y="0" width="100%" height="{TOP + PLOT}" viewBox="0 0 1000 {TOP + PLOT}"'
@@ -129,7 +127,7 @@ def line(chart: Chart) -> Markup:
     return _frame(chart, scale, curve + _limit(chart, scale))
 
 
-class _Scale:
+class Scale:
     """From values to pixels."""
 
     def __init__(self, marks: Sequence[float]) -> None:
@@ -139,6 +137,12 @@ class _Scale:
     def y(self, value: float) -> float:
         """Return the height of a value, counted from the top."""
         return TOP + PLOT * (self._high - value) / (self._high - self._low)
+
+
+def scale_of(values: Sequence[float]) -> Scale:
+    """Return the scale of bars: from zero, or below where a value is."""
+    low, high = min([0.0, *values]), max([0.0, *values])
+    return Scale(ticks(low, high if high > low else 1.0))
 
 
 def _runs(values: Sequence[Value]) -> list[tuple[int, int]]:
@@ -161,7 +165,7 @@ def _curves(heights: Sequence[Value]) -> str:
     return "".join(lines)
 
 
-def _frame(chart: Chart, scale: _Scale, drawing: str) -> Markup:
+def _frame(chart: Chart, scale: Scale, drawing: str) -> Markup:
     shown = [v for v in chart.values if v is not None]
     places = form.decimals(chart.unit)
     words = f"{chart.title}, {form.symbol(chart.unit)}"
@@ -170,15 +174,16 @@ def _frame(chart: Chart, scale: _Scale, drawing: str) -> Markup:
     return Markup(  # noqa: S704 - every text inside went through escape
         f'<svg class="chart" width="100%" height="{TOP + PLOT + FOOT}" role="img"'
         f' aria-label="{escape(words)}">'
-        f"{_gaps(chart)}{_rows(chart, scale)}{_columns(chart)}{drawing}{_mark(chart)}"
+        f"{_gaps(chart)}{value_rows(chart.unit, scale)}{_columns(chart)}{drawing}{_mark(chart)}"
         f"</svg>"
     )
 
 
-def _rows(chart: Chart, scale: _Scale) -> str:
+def value_rows(unit: str, scale: Scale) -> str:
+    """Draw the value axis: its unit, and a line at each of its round numbers."""
     step = scale.marks[1] - scale.marks[0]
     places = max(0, -math.floor(math.log10(step) + 1e-9))
-    parts = [f'<text class="unit" x="-8" y="12">{escape(form.symbol(chart.unit))}</text>']
+    parts = [f'<text class="unit" x="-8" y="12">{escape(form.symbol(unit))}</text>']
     for mark in scale.marks:
         y = scale.y(mark)
         parts.append(
@@ -226,7 +231,7 @@ def _gaps(chart: Chart) -> str:
     return "".join(parts)
 
 
-def _limit(chart: Chart, scale: _Scale) -> str:
+def _limit(chart: Chart, scale: Scale) -> str:
     if chart.limit is None:
         return ""
     y = scale.y(chart.limit)

@@ -25,7 +25,8 @@ DECIMALS: Mapping[str, int] = {
     "%": 0,
 }
 NOTHING = "-"
-SYMBOLS: Mapping[str, str] = {"degC": "°C", "m3": "m³", "m3/h": "m³/h"}
+_LEAST_SHARE = 0.001
+SYMBOLS: Mapping[str, str] = {"degC": "°C", "m3": "m³", "m3/h": "m³/h", "m2": "m²"}
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
@@ -62,13 +63,15 @@ def number(value: float | None, places: int = 1) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share; only a whole one is 100 %.
+    """Write a share; only a whole one is 100 %, and only nothing is 0 %.
 
-    >>> percent(1.0), percent(0.99996), percent(0.875), percent(None)
-    ('100%', '99.9%', '87.5%', '-')
+    >>> percent(1.0), percent(0.99996), percent(0.875), percent(0.0004), percent(None)
+    ('100%', '99.9%', '87.5%', '<0.1%', '-')
     """
     if share is None:
         return NOTHING
+    if 0 < share < _LEAST_SHARE:
+        return f"<{_LEAST_SHARE:.1%}"
     return f"{math.floor(share * 1000) / 10:.1f}%" if 0 < share < 1 else f"{share:.0%}"
 
 
@@ -122,6 +125,28 @@ def day(instant_ms: int, zone: ZoneInfo, language: str) -> str:
     """
     local = at(instant_ms, zone)
     return f"{local.day} {local:%b}" if language == "en" else f"{local.month}月{local.day}日"
+
+
+def month(instant_ms: int, zone: ZoneInfo, language: str) -> str:
+    """Write the civil month.
+
+    >>> month(0, ZoneInfo("Asia/Shanghai"), "zh"), month(0, ZoneInfo("Asia/Shanghai"), "en")
+    ('1970年1月', 'Jan 1970')
+    """
+    local = at(instant_ms, zone)
+    return f"{local:%b %Y}" if language == "en" else f"{local.year}年{local.month}月"
+
+
+def change(share: float | None) -> str:
+    """Write by what share more or less there is.
+
+    >>> change(0.123), change(-0.05), change(0.0), change(None)
+    ('+12.3%', '-5.0%', '0.0%', '-')
+    """
+    if share is None or not math.isfinite(share):
+        return NOTHING
+    text = f"{share:+.1%}"
+    return text[1:] if not text.strip("+-0.%") else text
 
 
 def moment(instant_ms: int, now_ms: int, zone: ZoneInfo, language: str) -> str:

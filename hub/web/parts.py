@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import Request
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from hub.control import Commands
     from hub.database.connection import Database
     from hub.energy.consumption import Consumption
+    from hub.energy.hot_water_query import HotWater
+    from hub.energy.meter_changes import MeterChanges
+    from hub.energy.tariff import TariffsFile
     from hub.health import Health
     from hub.live import Live
     from hub.probe import Probe
@@ -32,9 +36,13 @@ class Parts:
     """The running hub as the web sees it.
 
     ``store_worker`` and ``database_worker`` are threads for reading, so that a slow chart never
-    delays a ticket. ``ready`` lists what keeps the hub from working (empty: all is well);
+    delays a ticket; ``file_worker`` makes files for download, which may take minutes.
+    ``ready`` lists what keeps the hub from working (empty: all is well); ``trouble`` names, for
+    every page, what is wrong with keeping readings;
     ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
-    ``commands`` is None where writes are off, ``twins`` is None outside demonstrations.
+    ``save`` writes a backup of all data to a file.
+    ``commands`` is None where writes are off, ``tariffs`` where the site has written none,
+    ``twins`` outside demonstrations.
     """
 
     site: Site
@@ -44,7 +52,9 @@ class Parts:
     live: Live
     store: TimeSeriesStore
     store_worker: Worker
+    file_worker: Worker
     consumption: Consumption
+    hot_water: HotWater
     database: Database
     database_worker: Worker
     act: Act
@@ -52,10 +62,14 @@ class Parts:
     health: Health
     probe: Probe
     commands: Commands | None = None
+    meter_changes: MeterChanges | None = None
+    tariffs: TariffsFile | None = None
     twins: Twins | None = None
     counters: Callable[[], Mapping[str, float]] = dict
     polls: Callable[[], Mapping[str, Mapping[str, float]]] = dict
     ready: Callable[[], Sequence[str]] = tuple
+    trouble: Callable[[], Sequence[str]] = tuple
+    save: Callable[[Path], Awaitable[object]] | None = None
     locale: str = "zh-CN"
     secure_cookies: bool = False
 

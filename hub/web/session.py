@@ -9,13 +9,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
-from hub.access import Viewer, may
+from hub.access import Right, Viewer, may
 from hub.web.parts import Parts, parts_of
 from hub.web.problem import Problem
 
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf"
 SIGN_IN = "Sign in on /login first."
+LOCAL = "campus_hub.local"
+"""The mark in the scope of a request that came over the hub's socket file."""
+LOCAL_READER = Viewer("local reader", "energy", csrf="", must_change=False)
 
 
 def cookie_name(parts: Parts) -> str:
@@ -46,6 +49,8 @@ def token_of(request: Request) -> str:
 
 async def viewer_or_none(request: Request) -> Viewer | None:
     """Return who is signed in, if anybody."""
+    if request.scope.get(LOCAL) is True:
+        return LOCAL_READER
     token = token_of(request)
     return await parts_of(request).access.viewer(token) if token else None
 
@@ -77,7 +82,7 @@ async def check_form_token(request: Request, found: Viewer) -> None:
 Signed = Annotated[Viewer, Depends(viewer)]
 
 
-def needs(right: str) -> Callable[[Request, Viewer], Awaitable[Viewer]]:
+def needs(right: Right) -> Callable[[Request, Viewer], Awaitable[Viewer]]:
     """Return the dependency of a route that asks for a right of the role, and a token to act."""
 
     async def allowed(request: Request, found: Signed) -> Viewer:
@@ -95,4 +100,5 @@ SIMULATE = Depends(needs("simulate"))
 Looks = Annotated[Viewer, LOOK]
 Works = Annotated[Viewer, Depends(needs("work"))]
 Orders = Annotated[Viewer, Depends(needs("command"))]
+Meters = Annotated[Viewer, Depends(needs("meters"))]
 Simulates = Annotated[Viewer, SIMULATE]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hub.energy.consumption import Row, Use
+from hub.energy.question import Query, Row, Table
 from hub.ports import StoreError
 from hub.web import form
 from hub.web.parts import Parts
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 HOURS = 24
 KEEP_S = 60.0
 PATIENCE_S = 1.5
-LEAST_MEASURED = 0.5  # of an hour, else its energy is an estimate
+MOST_ESTIMATED = 0.5  # of what is known of an hour; with more its energy is an estimate
 KEEP_TIMES_COST = 20  # a page never takes more than a twentieth of the store's time
 
 
@@ -103,40 +103,31 @@ class DailyUses:
         end_ms = hour_ms + form.HOUR_MS
         start_ms = end_ms - HOURS * form.HOUR_MS
         read = self._parts.consumption.use
-        use = await self._parts.store_worker.run(
-            lambda: read(place, start_ms, end_ms, form.HOUR_MS, "building")
-        )
+        query = Query(start_ms=start_ms, end_ms=end_ms, places=(place,), step="hour", by="building")
+        use = await self._parts.store_worker.run(lambda: read(query))
         return self._answer(use)
 
-    def _answer(self, use: Use) -> DayUse:
+    def _answer(self, use: Table) -> DayUse:
         now_ms = self._parts.clock.now_ms()
+        start_ms = use.edges[0]
         midnight_ms = form.day_start_ms(now_ms, self._parts.site.zone)
         return DayUse(
-            hourly(use.total, use.start_ms, use.start_ms, now_ms),
-            hourly(use.total, use.start_ms, max(midnight_ms, use.start_ms), now_ms),
-            {row.id: hourly(row, use.start_ms, use.start_ms, now_ms) for row in use.rows},
+            hourly(use.total, start_ms, start_ms, now_ms),
+            hourly(use.total, start_ms, max(midnight_ms, start_ms), now_ms),
+            {row.id: hourly(row, start_ms, start_ms, now_ms) for row in use.rows},
         )
 
 
 def hourly(row: Row, start_ms: int, from_ms: int, now_ms: int) -> HourlyUse:
     """Return the hours of a row from an instant on; the coverage counts only time that passed."""
     skipped = (from_ms - start_ms) // form.HOUR_MS
-    values, shares = row.kwh[skipped:], row.coverage[skipped:]
-    known = [kwh for kwh in values if kwh is not None]
-    measured_ms = sum(shares) * form.HOUR_MS
+    steps = row.steps[skipped:]
+    known = [one.value for one in steps if one.value is not None]
+    measured_ms = sum(one.coverage for one in steps) * form.HOUR_MS
     return HourlyUse(
         start_ms + skipped * form.HOUR_MS,
-        values,
+        [one.value for one in steps],
         sum(known) if known else None,
         min(measured_ms / max(now_ms - from_ms, 1), 1.0),
-        tuple(
-            kwh is not None and share * form.HOUR_MS < LEAST_MEASURED * passed
-            for kwh, share, passed in zip(values, shares, _passed(from_ms, now_ms), strict=False)
-        ),
+        [one.estimated > MOST_ESTIMATED * (1 - one.missing) for one in steps],
     )
-
-
-def _passed(from_ms: int, now_ms: int) -> Iterator[int]:
-    """Yield how much of each hour from an instant on is over."""
-    for hour in range(HOURS):
-        yield max(0, min(form.HOUR_MS, now_ms - from_ms - hour * form.HOUR_MS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.profile import Profile
@@ -85,9 +85,15 @@ def shown(parts: Parts, point: Point) -> Shown:
     )
 
 
-def shown_by_name(parts: Parts, device: Device) -> Mapping[str, Shown]:
-    """Return every point of a device with its last value, by name."""
-    return {point.name: shown(parts, point) for point in device.points}
+def shown_by_name(
+    parts: Parts, device: Device, names: Sequence[str] | None = None
+) -> Mapping[str, Shown]:
+    """Return the named points of a device, or all, with their last values, by name."""
+    return {
+        point.name: shown(parts, point)
+        for point in device.points
+        if names is None or point.name in names
+    }
 
 
 def point_named(device: Device, names: Iterable[str]) -> Point | None:
@@ -97,7 +103,9 @@ def point_named(device: Device, names: Iterable[str]) -> Point | None:
 
 
 def place_words(site: Site, place: str, language: str) -> list[tuple[str, str]]:
-    """Return a place and what holds it as (id, words), outermost first."""
+    """Return a place and what holds it as (id, words), outermost first; the site stands alone."""
+    if place == site.id:
+        return [(place, site.name.in_language(language))]
     levels = place.split("/")
     ids = ["/".join(levels[: i + 1]) for i in range(len(levels))]
     return [

@@ -1,139 +1,33 @@
-"""One contract for every time-series store: memory, DuckDB, and InfluxDB on a real server."""
+"""One contract for every time-series store: memory, DuckDB, and InfluxDB on real servers."""
 
 import math
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from hub.model import Batch, Point, Quality, Reason, Text, flag
+from hub.model import Batch
 from hub.ports import StartError, StoreError
 from hub.store import open_store
 from hub.store.duckdb import DuckStore
-from hub.store.influx import InfluxStore
+from tests.contract.conftest import KINDS, Made
+from tests.contract.readings import (
+    BAD,
+    EVER,
+    HOUR,
+    MINUTE,
+    MISSING,
+    NAN,
+    NO_CLOCK,
+    T0,
+    UNCERTAIN,
+    batch,
+    rows_of,
+)
 
-T0 = 1_800_000_000_000
-MINUTE = 60_000
-HOUR = 60 * MINUTE
-EVER = (T0 - 24 * HOUR, T0 + 24 * HOUR)
-BAD = flag(Quality.BAD, Reason.OUT_OF_RANGE)
-MISSING = flag(Quality.MISSING, Reason.NO_ANSWER)
-NO_CLOCK = flag(Quality.GOOD, Reason.RECEIPT_TIME)
-NAN = float("nan")
-POINTS = {
-    number: Point(number, f"dorm-07/meter-{number}/power", f"dorm-07/meter-{number}", name, "W",
-                  "gauge", Text("功率", "Power"))
-    for number, name in ((1, "power"), (2, "power"), (3, "energy"), (40_000, "energy"))
-}  # fmt: skip
-
-
-@dataclass
-class Made:
-    """A store under test and how to open it again."""
-
-    open: Callable[[], Any]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def influx_url(
-    binary: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """Start a real InfluxDB 1.x on a free port."""
-    program = binary("influxd", "/usr/sbin")
-    folder = tmp_path_factory.mktemp("influx")
-    port, inner = free_port(), free_port()
-    (folder / "influx.conf").write_text(
-        f"""reporting-disabled = true
-bind-address = "127.0.0.1:{inner}"
-[meta]
-dir = "{folder}/meta"
-[data]
-dir = "{folder}/data"
-wal-dir = "{folder}/wal"
-[http]
-bind-address = "127.0.0.1:{port}"
-log-enabled = false
-[monitor]
-store-enabled = false
-"""
-    )
-    with (folder / "log").open("wb") as out:
-        server = subprocess.Popen(
-            [program, "-config", str(folder / "influx.conf")], stdout=out, stderr=out
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(100):
-            try:
-                httpx.get(f"{url}/ping")
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        yield url
-        server.send_signal(signal.SIGTERM)
-        server.wait(10)
-    finally:  # a process that is left behind fails another test
-        server.kill()
-        server.wait()
-
-
-@pytest.fixture
-def influx_bucket(influx_url: str) -> str:
-    name = f"hub{os.urandom(4).hex()}"
-    httpx.post(f"{influx_url}/query", params={"q": f'CREATE DATABASE "{name}"'}).raise_for_status()
-    return name
-
-
-@pytest.fixture(params=["memory", "duckdb", "influx"])
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
-    if request.param == "influx":
-        url, bucket = (request.getfixturevalue(name) for name in ("influx_url", "influx_bucket"))
-        where = {"url": url, "bucket": bucket}
-        return Made(lambda: open_store("influx", points=POINTS, influx=where))
-    if request.param == "duckdb":
-        return Made(lambda: open_store("duckdb", tmp_path / "telemetry.duckdb"))
-    return Made(lambda: open_store("memory"))
-
-
-@pytest.fixture
-def store(made: Made) -> Iterator[Any]:
-    opened = made.open()
-    yield opened
-    opened.close()
-
-
-def batch(*rows: tuple[int, int, float] | tuple[int, int, float, int]) -> Batch:
-    full = [row if len(row) == 4 else (*row, 0) for row in rows]
-    point, at_ms, value, quality = zip(*full, strict=True)
-    return Batch.of(point, at_ms, value, quality, T0)
-
-
-def rows_of(found: Batch) -> list[tuple[int, int, float | None, int]]:
-    return [
-        (point, at_ms, None if math.isnan(value) else value, quality)
-        for point, at_ms, value, quality in zip(
-            found.point.tolist(),
-            found.at_ms.tolist(),
-            found.value.tolist(),
-            found.quality.tolist(),
-            strict=True,
-        )
-    ]
+LASTING = [kind for kind in KINDS if kind != "memory"]
 
 
 def test_begins_with_nothing(store: Any) -> None:
@@ -191,6 +85,7 @@ def test_of_one_instant_the_last_said_is_kept_once(store: Any) -> None:
         (1, T0 + 10, 2.0),
     ]
     assert store.raw([2], *EVER).quality.tolist() == [0, 0, BAD]
+    assert rows_of(store.last())[1] == (2, T0 + 20, None, BAD)
     assert store.series([1, 2], T0, T0 + 30, 30, ["count"]) == {
         1: {"count": [3]},
         2: {"count": [2]},
@@ -231,6 +126,71 @@ def test_a_series_has_one_number_per_step_of_good_readings(store: Any) -> None:
     assert found[2]["mean"] == [None, None, None]
 
 
+def test_rollups_hold_what_is_usable_and_count_the_rest(store: Any) -> None:
+    store.append(
+        batch(
+            (1, T0 + MINUTE, 4.0),
+            (1, T0 + 2 * MINUTE, 2.0, UNCERTAIN),
+            (1, T0 + 40 * MINUTE, 7.0, NO_CLOCK),
+            (1, T0 + 41 * MINUTE, 1000.0, BAD),
+            (1, T0 + 42 * MINUTE, NAN, MISSING),
+            (1, T0 + 43 * MINUTE, NAN),
+            (1, T0 + 44 * MINUTE, 4_294_967_295.0),
+            (1, T0 + 45 * MINUTE, 1e300),
+            (1, 5 * MINUTE, 3.0),
+            (1, 4_294_967_295_000, 3.0),
+            (1, T0 + HOUR, NAN, MISSING),
+        ),
+        1,
+    )
+    found = store.rollups([1, 2], *EVER)
+    assert (found.step_ms, found.point.tolist()) == (HOUR, [1, 1])
+    assert found.start_ms.tolist() == [T0, T0 + HOUR]
+    assert (found.count.tolist(), found.good.tolist()) == ([8, 1], [3, 0])
+    numbers = (found.min, found.max, found.sum, found.first, found.last)
+    assert [float(column[0]) for column in numbers] == [2.0, 7.0, 13.0, 4.0, 7.0]
+    assert all(math.isnan(column[1]) for column in (found.min, found.max, found.first, found.last))
+    assert found.first_ms.tolist() == [T0 + MINUTE, 0]
+    assert found.last_ms.tolist() == [T0 + 40 * MINUTE, 0]
+    assert found.coverage_ms.tolist() == [MINUTE, 0]  # 38 min are a hole
+
+
+def test_edges_are_the_usable_readings_on_both_sides_however_far(store: Any) -> None:
+    store.append(
+        batch(
+            (1, T0 + MINUTE, 1.0),
+            (1, T0 + 2 * MINUTE, 9.0, BAD),
+            (1, T0 + 300 * HOUR, 5.0),
+            (2, T0 + 3 * MINUTE, 2.0),
+            (2, T0 + 7 * MINUTE, 3.0),
+        ),
+        1,
+    )
+    for at_ms, one, two in (
+        (T0 + 5 * MINUTE, (1.0, 5.0), (2.0, 3.0)),
+        (T0 + 3 * MINUTE, (1.0, 5.0), (2.0, 2.0)),
+        (T0 + 30 * HOUR, (1.0, 5.0), (3.0, None)),
+        (T0 - 90 * HOUR, (None, 1.0), (None, 2.0)),
+        (T0 + 900 * HOUR, (5.0, None), (3.0, None)),
+    ):
+        found = store.edges([2, 1, 40_000], at_ms)
+        sides = zip(found.before.tolist(), found.after.tolist(), strict=True)
+        known = [tuple(None if math.isnan(value) else value for value in side) for side in sides]
+        assert known == [two, one, (None, None)], at_ms
+        assert found.point.tolist() == [2, 1, 40_000]
+    assert found.before_ms.tolist() == [T0 + 7 * MINUTE, T0 + 300 * HOUR, 0]
+
+
+def test_an_export_has_every_reading_once(store: Any) -> None:
+    said = [(point, T0 + n * 7 * HOUR, float(n)) for point in (1, 2) for n in range(20)]
+    store.append(batch(*said), 1)
+    pieces = list(store.export([2, 1], T0, T0 + 13 * 7 * HOUR))
+    found = [row[:3] for piece in pieces for row in rows_of(piece)]
+    assert sorted(found) == [row for row in said if row[1] < T0 + 13 * 7 * HOUR]
+    assert [piece.at_ms.max() for piece in pieces] == sorted(piece.at_ms.max() for piece in pieces)
+    assert len(pieces) > 1
+
+
 def test_a_series_of_many_days_has_no_seams(store: Any) -> None:
     start = T0 + 17 * MINUTE
     every = [(1, start + n * 2 * HOUR, float(n)) for n in range(84)]
@@ -250,7 +210,7 @@ def test_steps_that_make_no_sense_are_refused(store: Any, start: int, end: int, 
         store.series([1], start, end, step, ["mean"])
 
 
-@pytest.mark.parametrize("made", ["duckdb", "influx"], indirect=True)
+@pytest.mark.parametrize("made", LASTING, indirect=True)
 def test_everything_is_there_after_closing_and_opening(made: Made) -> None:
     first = made.open()
     first.append(batch((1, T0, 1.0), (2, T0, NAN, MISSING)), 7)
@@ -268,12 +228,14 @@ def test_duckdb_keeps_nothing_of_a_batch_that_fails(tmp_path: Path) -> None:
     store = DuckStore(tmp_path / "telemetry")
     store.append(batch((1, T0, 1.0)), 1)
     broken = Batch.of([1, 2], [T0 + 1, T0 + 1], [1.0, 2.0], [0, 0], T0)
-    store._writer.execute("DROP TABLE cursor")  # the second statement of the transaction fails
+    store._writer.execute("DROP TABLE appends")  # the last statement of the transaction fails
     with pytest.raises(StoreError, match="2 readings not kept"):
         store.append(broken, 2)
     assert len(store.raw([1, 2], *EVER)) == 1
     assert store.applied() == 1
-    store._writer.execute("CREATE TABLE cursor AS SELECT 1 AS applied")
+    store._writer.execute(
+        "CREATE TABLE appends AS SELECT 1 AS append, 1::BIGINT AS seq, 0::BIGINT AS received_ms"
+    )
     store.append(broken, 2)
     assert len(store.raw([1, 2], *EVER)) == 3
     store.close()
@@ -293,39 +255,6 @@ def test_duckdb_in_use_by_another_process_is_one_clear_error(tmp_path: Path) -> 
     store.close()
     assert said.startswith("StartError telemetry ")
     assert "is another hub using it?" in said
-
-
-def test_influx_falls_back_to_the_old_path_and_one_bad_line_loses_no_batch(
-    influx_url: str, influx_bucket: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    httpx.post(
-        f"{influx_url}/write",
-        params={"db": influx_bucket, "precision": "ms"},
-        content=f'energy,device=dorm-07/meter-3,point=3 value="words" {T0}',
-    ).raise_for_status()
-    store = InfluxStore(POINTS, influx_url, influx_bucket)
-    store.append(batch(*((1, T0 + n, float(n)) for n in range(50)), (3, T0 + 7, 1.0)), 1)
-    assert store._old_path
-    assert len(store.raw([1], *EVER)) == 50
-    assert store.refused == 1
-    assert "influx refused a reading: energy,device=dorm-07/meter-3" in caplog.text
-    store.close()
-
-
-def test_influx_away_is_a_store_error() -> None:
-    store = InfluxStore(POINTS, f"http://127.0.0.1:{free_port()}", "campus")
-    with pytest.raises(StoreError, match="influx: no answer"):
-        store.append(batch((1, T0, 1.0)), 1)
-    with pytest.raises(StoreError, match="influx: no answer"):
-        store.raw([1], *EVER)
-    store.close()
-
-
-def test_influx_without_its_database_says_so(influx_url: str) -> None:
-    store = InfluxStore(POINTS, influx_url, "missing")
-    with pytest.raises(StoreError, match="database not found"):
-        store.append(batch((1, T0, 1.0)), 1)
-    store.close()
 
 
 def test_a_store_that_is_not_described_is_refused() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.crash.broker_stub import BrokerStub, Letter
 from tests.whole.site import terminal, write_site
 
-DEVICES = tuple(f"dorm-07/shower-1-{n:02}" for n in range(1, 51))
+# As many as a run has lives: each life needs a fault of its own to die at.
+DEVICES = tuple(f"dorm-07/shower-1-{n:02}" for n in range(1, 101))
 READINGS_PER_S = 2000
 POINTS = (
     "state",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import subprocess
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from drivers.mqtt.connection import Broker, PahoMessages
 from hub.clock import RealClock
 from hub.ports import Credentials, Message
+from tests.ports import free_port
 
 PATIENCE_S = 60
 TOPIC = "campus/dorm-01/shower-1/telemetry"
@@ -53,18 +53,6 @@ class Mosquitto:
             self._process.terminate()
             self._process.wait(PATIENCE_S)
             self._process = None
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on, from below those that connections go out by.
-
-    An attempt to connect to one of the latter, before the broker listens, may reach itself.
-    """
-    first = 20_000 + os.getpid() * 7 % 10_000
-    for port in range(first, 32_000):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("no free port")
 
 
 async def until(claim: Callable[[], object]) -> None:

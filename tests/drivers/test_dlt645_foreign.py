@@ -16,7 +16,7 @@ from hub.model import Reason
 from hub.site import Gateway
 from simulators.lines import LineServers
 from tests.drivers.meters import by_name, dlt645, dlt645_meters, meter
-from tests.whole.site import free_ports
+from tests.ports import free_ports
 
 ADDRESS = "202300000161"
 PROFILE = dlt645()

@@ -19,7 +19,7 @@ from hub.settings import load
 from simulators.campus import Fleet
 from simulators.lines import LineServers, line_behind
 from tests.drivers.meters import dlt645
-from tests.whole.site import free_ports
+from tests.ports import free_ports
 
 CAMPUS = """\
 version: 1

@@ -33,7 +33,7 @@ from simulators.modbus_server import ModbusServers
 from simulators.virtual import TwinBus
 from tests.drivers.foreign_server import compiled
 from tests.drivers.meters import shipped
-from tests.whole.site import free_ports
+from tests.ports import free_ports
 
 REGISTERS = [(n * 7919) & 0xFFFF for n in range(200)]
 BITS = [n % 3 == 0 for n in range(64)]

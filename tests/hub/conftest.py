@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ import psycopg
 import pytest
 
 from hub.database.connection import Database, open_database
+from tests.ports import free_port
 
 BINARIES = "/usr/lib/postgresql/15/bin"
 _names = itertools.count()
@@ -36,8 +36,7 @@ def postgres(binary: Callable[..., str]) -> Iterator[str]:
             check=True,
             **quiet,
         )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         # Without fsync: these tests end the hub, not the machine.
         settings = ["-k", folder, "-h", "127.0.0.1", "-F"]
         process = subprocess.Popen(

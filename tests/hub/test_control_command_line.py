@@ -7,8 +7,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.ports import free_ports
 from tests.whole.program import campus_hub, running_hub, started, value_of, wait_for
-from tests.whole.site import BUILDING, free_ports, write_site
+from tests.whole.site import BUILDING, write_site
 
 PLANT = {"id": "dorm-07/plant", "kind": "plant"}
 BOILER = "dorm-07/boiler-1"

@@ -15,6 +15,7 @@ from hub.database import daily_use
 from hub.database.connection import MEMORY, Database, open_database
 from hub.energy.consumption import Consumption
 from hub.energy.daily import Daily
+from hub.energy.ledger import Ledger
 from hub.model import Batch, Point, Text
 from hub.site import Device, Place, Site
 from hub.store.memory import MemoryStore
@@ -53,7 +54,7 @@ def daily(database: Database, day: date, zone: ZoneInfo, folder: Path | None) ->
     at = [start_ms + n * HOUR_MS for n in range(30)]
     store.append(Batch.of([1] * 30, at, [float(n) for n in range(30)], [0] * 30, at[-1]), 1)
     made = site(zone)
-    return Daily(made, Consumption(made, store), database, folder, InlineWorker())
+    return Daily(made, Consumption(made, Ledger(made, store)), database, folder, InlineWorker())
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_the_revisions_give_exactly_the_tables_of_the_schema(database: Database)
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-        assert current(connection) == head() == "0003"
+        assert current(connection) == head() == "0004"
 
 
 def test_opening_twice_migrates_once_and_keeps_what_is_there(where: str | Path) -> None:
@@ -107,6 +107,7 @@ def test_a_new_file_opened_by_many_at_once_is_never_said_to_be_locked(tmp_path: 
         for round_ in range(40):
             file = tmp_path / f"{round_}.db"
             for database in pool.map(lambda _, file=file: open_database(file), range(4)):
+                assert users.count(database) == 0
                 database.close()
 
 

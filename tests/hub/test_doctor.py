@@ -17,6 +17,7 @@ from hub.doctor import Finding, examine
 from hub.journal import Journal, open_connection
 from hub.model import Entry, EntryKind
 from hub.settings import load
+from tests.ports import free_port
 
 CAMPUS = """\
 version: 1
@@ -36,11 +37,6 @@ def listener() -> Iterator[socket.socket]:
 
 def port_of(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return port_of(listener)
 
 
 class House:

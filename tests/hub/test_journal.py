@@ -102,6 +102,20 @@ def test_forgets_only_what_is_old_and_passed(journal: Journal) -> None:
     assert [seq for seq, _ in journal.read(0)] == [6, 7, 8, 9, 10]
 
 
+def test_room_is_made_of_the_oldest_that_all_have_passed_and_never_of_the_newest(
+    journal: Journal,
+) -> None:
+    for n in range(1, 41):
+        journal.append([readings(n, rows=1000)])
+    half = journal.size // 2
+    assert journal.make_room(half, passed_seq=0) == 0
+    assert journal.make_room(half, passed_seq=30) == 30
+    assert journal.size <= half
+    assert [seq for seq, _ in journal.read(0)] == list(range(31, 41))
+    journal.make_room(0, passed_seq=10**9)
+    assert [seq for seq, _ in journal.read(0)] == [40]
+
+
 def test_the_configuration_in_force_outlives_its_age(journal: Journal) -> None:
     journal.append([Entry(EntryKind.CONFIGURATION, 1, content={"hash": "a"}), tick(2)])
     journal.append([Entry(EntryKind.CONFIGURATION, 3, content={"hash": "b"}), tick(4), tick(5)])
@@ -216,6 +230,30 @@ def test_check_finds_a_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(content)
     damaged = Journal(open_connection(tmp_path / "journal"))
     assert damaged.check()
+    damaged.close()
+
+
+def test_a_damaged_page_costs_its_own_entries_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(open_connection(tmp_path / "journal"))
+    for n in range(1, 201):
+        journal.append([readings(n, rows=20)])
+    journal.close()
+    content = bytearray((tmp_path / "journal").read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = bytes(range(256)) * 16
+    (tmp_path / "journal").write_bytes(content)
+    damaged = Journal(open_connection(tmp_path / "journal"))
+    found: list[int] = []
+    after = 0
+    while entries := damaged.read(after, limit=50):
+        found += [seq for seq, _ in entries]
+        after = entries[-1][0]
+    assert sorted(set(found) | damaged.damaged) == list(range(1, 201))
+    assert found == sorted(found)
+    assert 0 < len(damaged.damaged) < 40
+    assert "journal file damaged" in caplog.text
     damaged.close()
 
 

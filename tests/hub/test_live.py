@@ -2,7 +2,9 @@
 
 import itertools
 
-from hub.live import Live
+import numpy as np
+
+from hub.live import Live, Snapshot
 from hub.model import Batch, Quality, Reason, flag
 
 NAN = float("nan")
@@ -11,6 +13,11 @@ NAN = float("nan")
 def batch(*rows: tuple[int, int, float], received: int = 9) -> Batch:
     point, at_ms, value = zip(*rows, strict=True)
     return Batch.of(point, at_ms, value, [0] * len(rows), received)
+
+
+def rows_of(known: Snapshot) -> list[tuple[int, int, float, int, int]]:
+    columns = (known.point, known.at_ms, known.value, known.quality, known.received_ms)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def test_knows_nothing_of_a_point_never_read() -> None:
@@ -30,7 +37,26 @@ def test_the_newest_instant_wins_in_any_order_and_any_cut() -> None:
             for part in (order[:cut], order[cut:]):
                 if part:
                     live.update(batch(*part))
-            assert live.snapshot([1, 2, 3]) == {1: (30, 3.0, 0, 9), 2: (10, 7.0, 0, 9)}
+            assert rows_of(live.snapshot()) == [(1, 30, 3.0, 0, 9), (2, 10, 7.0, 0, 9)]
+
+
+def test_a_snapshot_is_of_all_or_of_some_points_in_their_order() -> None:
+    live = Live(5)
+    live.update(batch((1, 10, 1.0), (4, 20, 2.0)))
+    live.update(batch((3, 30, 3.0), received=31))
+    assert rows_of(live.snapshot()) == [(1, 10, 1.0, 0, 9), (3, 30, 3.0, 0, 31), (4, 20, 2.0, 0, 9)]
+    some = live.snapshot(np.array([4, -1, 2, 3, 9000], np.int32))
+    assert rows_of(some) == [(4, 20, 2.0, 0, 9), (3, 30, 3.0, 0, 31)]
+    assert len(some) == 2
+
+
+def test_a_snapshot_stays_as_it_was() -> None:
+    live = Live(5)
+    live.update(batch((1, 10, 1.0)))
+    then = live.snapshot(), live.snapshot(np.array([1], np.int32))
+    live.update(batch((1, 20, 2.0), (2, 20, 2.0), received=21))
+    for one in then:
+        assert rows_of(one) == [(1, 10, 1.0, 0, 9)]
 
 
 def test_of_one_instant_the_last_said_wins() -> None:
@@ -46,9 +72,11 @@ def test_says_what_changed_since_a_version() -> None:
     live.update(batch((1, 10, 1.0), (2, 10, 1.0)))
     before = live.version
     live.update(batch((2, 20, 1.0), (1, 5, 0.0)))
-    assert live.changed_since(before) == [2]
-    assert live.changed_since(0) == [1, 2]
-    assert live.changed_since(live.version) == []
+    every = np.array([3, 2, 1], np.int32)
+    assert live.changed_since(before, every).tolist() == [2]
+    assert live.changed_since(0, every).tolist() == [2, 1]
+    assert live.changed_since(before, every[2:]).tolist() == []
+    assert live.changed_since(live.version, every).tolist() == []
 
 
 def test_repeats_are_equal_in_point_time_value_and_quality() -> None:

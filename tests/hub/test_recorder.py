@@ -8,7 +8,7 @@ import pytest
 
 from hub.clock import RealClock, VirtualClock, VirtualLoop
 from hub.intake import Intake
-from hub.journal import Journal, open_connection
+from hub.journal import Journal, Room, open_connection
 from hub.live import Live
 from hub.model import Batch, Entry, EntryKind
 from hub.ports import StoreError
@@ -73,6 +73,28 @@ def run(journal: Journal, store: MemoryStore, seconds: float) -> Recorder:
         loop.close()
 
 
+def test_while_the_disk_is_full_the_store_takes_no_more_room(journal: Journal) -> None:
+    loop = VirtualLoop()
+    clock = VirtualClock(loop, 0, 1)
+    store, room = MemoryStore(), Room()
+
+    async def play() -> None:
+        recorder = Recorder(journal, store, clock, room=room)
+        task = asyncio.create_task(recorder.run())
+        room.give_up("a test")
+        journal.append([readings(1)])
+        recorder.wake()
+        await clock.sleep(60)
+        assert store.applied() == 0
+        room.over()
+        await clock.sleep(10)
+        assert store.applied() == 1
+        task.cancel()
+
+    loop.run_until_complete(play())
+    loop.close()
+
+
 @pytest.mark.parametrize("lies", [False, True], ids=["refuses", "keeps and refuses"])
 def test_a_locked_store_gets_everything_once_when_it_is_back(
     journal: Journal, caplog: pytest.LogCaptureFixture, lies: bool
@@ -92,7 +114,7 @@ def test_a_locked_store_gets_everything_once_when_it_is_back(
 def test_begins_after_what_the_store_has_and_reads_in_pieces(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.journal.READ_BYTES", 100)
+    monkeypatch.setattr("hub.journal.journal.READ_BYTES", 100)
     for n in range(1, 31):
         journal.append([readings(n)])
     store = MemoryStore()

@@ -97,6 +97,15 @@ def addresses(stage: Stage) -> dict[str, str]:
         "overview": "/",
         "building": "/places/dorm-07",
         "building-gap": "/places/dorm-08",
+        "energy": "/energy",
+        "energy-week": "/energy?span=week&by=kind&per=student",
+        "energy-gap": "/energy?place=dorm-08&by=room",
+        "energy-building": "/energy?place=dorm-07&step=quarter",
+        "energy-none": "/energy?utility=gas",
+        "hot-water": "/hot-water",
+        "hot-water-building": "/hot-water?place=dorm-07&by=terminal",
+        "hot-water-week": "/hot-water?span=last-week&by=building",
+        "hot-water-none": "/hot-water?place=dorm-08",
         "tickets": "/tickets",
         "tickets-closed": "/tickets?show=closed",
         **tickets,
@@ -185,6 +194,7 @@ def played() -> tuple[Stage, str]:
         stage = Stage()
         await stage.play_day()
         stage.keep_days(7)
+        stage.muddle_meters()
         stage.break_lines()
         token, _ = await stage.cookie()
         return stage, token

@@ -18,6 +18,9 @@ from hub.database import effects as kept
 from hub.database.availability import Availability
 from hub.database.connection import open_database
 from hub.energy.consumption import Consumption
+from hub.energy.hot_water_query import HotWater
+from hub.energy.ledger import Ledger
+from hub.energy.meter_changes import MeterChanges
 from hub.engine import Core
 from hub.health import Frozen, Health
 from hub.live import Live
@@ -99,6 +102,8 @@ class Stage:
             clock=self.clock,
             allowed=True,
         )
+        self.ledger = Ledger(self.site, self.store)
+        consumption = Consumption(self.site, self.ledger)
         self.parts = Parts(
             site=self.site,
             profiles=self.settings.profiles,
@@ -107,7 +112,9 @@ class Stage:
             live=self.live,
             store=self.store,
             store_worker=worker,
-            consumption=Consumption(self.site, self.store),
+            file_worker=worker,
+            consumption=consumption,
+            hot_water=HotWater(self.site, self.store, consumption, self.settings.hot_water),
             database=self.database,
             database_worker=worker,
             act=self.act,
@@ -119,7 +126,9 @@ class Stage:
                 looks=self.looks,
                 clock=self.clock,
             ),
+            meter_changes=MeterChanges(self.site, self.database, self.ledger),
             commands=commands if writes else None,
+            tariffs=self.settings.tariffs,
             twins=self.fleet if twins else None,
             counters=lambda: {"readings_total": 12.0},
             polls=lambda: {
@@ -134,6 +143,7 @@ class Stage:
         self.sequence += 1
         if entry.batch is not None:
             self.store.append(entry.batch, self.sequence)
+            self.ledger.recorded(entry.batch, self.sequence)
             self.live.update(entry.batch)
         effects = self.core.step(self.sequence, entry)
         kept.apply(self.database, self.sequence, effects)
@@ -183,7 +193,7 @@ class Stage:
         script = {
             now_ms - 9 * HOUR_MS: ("fault", "dorm-08/meter-201", "silent"),
             now_ms - 8 * HOUR_MS: ("repair", "dorm-08/meter-201", "comms-module"),
-            now_ms - 43 * MINUTE_MS: ("fault", "dorm-07/boiler-1", "element_failed"),
+            now_ms - 47 * MINUTE_MS: ("fault", "dorm-07/boiler-1", "element_failed"),
             now_ms - 39 * MINUTE_MS: ("fault", "dorm-07/meter-311", "silent"),
         }
         for at_ms in range(now_ms - hours * HOUR_MS, now_ms - 3 * HOUR_MS, DAY_STEP_MS):
@@ -217,6 +227,25 @@ class Stage:
                 for device in self.site.devices
             ]
             availability.put(self.database, rows)
+
+    def muddle_meters(self) -> None:
+        """Let many meters say something wrong for a moment, and one be exchanged unnoticed."""
+        at_ms = self.clock.instant_ms - 20 * MINUTE_MS + MINUTE_MS // 2
+        points = [
+            point
+            for device in self.site.devices.values()
+            for point in device.points
+            if point.name == "energy" and device.id.startswith("dorm-07/meter")
+        ]
+        wrong = [(point.number, at_ms, 500_000.0) for point in points]
+        other = self.site.numbers["dorm-07/meter-201/energy"]
+        wrong += [
+            (other, now_ms, 77.0 + n / 50)
+            for n, now_ms in enumerate(range(at_ms, self.clock.instant_ms + 1, MINUTE_MS // 2))
+        ]
+        numbers_, instants, values = zip(*wrong, strict=True)
+        batch = Batch.of(numbers_, instants, values, [0] * len(wrong), self.clock.instant_ms)
+        self.enter(Entry(EntryKind.READINGS, self.clock.instant_ms, batch))
 
     def break_lines(self) -> None:
         """Let lines and devices have every kind of trouble at once, in health alone."""

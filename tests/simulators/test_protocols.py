@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 from datetime import timedelta
@@ -28,12 +27,7 @@ from simulators.serve import Control, RemoteTwins, serve_fleet
 from simulators.telemetry import Terminals
 from simulators.virtual import TwinBus
 from tests.drivers.mqtt_line import Mosquitto
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.ports import free_port
 
 
 def binary(name: str) -> str:

@@ -124,7 +124,8 @@ def test_a_write_is_read_back(meter):
 
 def test_a_silent_twin_answers_nothing_and_a_sick_one_exceptions(meter):
     meter.twin.fault("silent")
-    with pytest.raises(NoAnswerError):
+    # Who asked knows whom, and says it.
+    with pytest.raises(NoAnswerError, match=r"^no answer$"):
         meter.read("input", 0, 1)
     with pytest.raises(NoAnswerError):
         meter.write("holding", 0, [1])

@@ -39,7 +39,7 @@ def test_shipped_scenarios_load_and_name_faults_and_parts_that_exist(path, still
     read = settings.load(site)
     built = settings.build_site(read, lambda ids: {one: n for n, one in enumerate(ids, 1)})
     fleet = Fleet(list(built.devices.values()), read.profiles, still())
-    assert scenario.length.total_seconds() <= 24 * 3600
+    assert scenario.length.total_seconds() <= 24 * 3600 or scenario.metering is not None
     for step in scenario.steps:
         twin = fleet.twin(step.device)
         assert step.fault is None or step.fault in twin.faults_possible
@@ -82,12 +82,30 @@ GOOD = {
     "length": "PT1H",
 }
 
+STEP = {"at": "PT1M", "device": "a/b", "fault": "leak"}
+METERING = {
+    "buildings": 1,
+    "rooms": 10,
+    "interval": "PT15M",
+    "delivery": {
+        "missing": 0.1,
+        "longest_gap": "PT8H",
+        "late": 0.1,
+        "latest": "PT8H",
+        "repeated": 0.1,
+        "clock": "PT2M",
+        "wrong_clocks": 0.1,
+    },
+}
+
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"steps": [{"at": "PT1M", "device": "a/b"}]}, "one of fault, repair and ticket"),
         ({"steps": [{"device": "a/b", "fault": "leak"}]}, "one of at and after"),
+        ({"metering": {"buildings": 0}}, "buildings"),
+        ({"metering": METERING, "steps": [STEP]}, "has nothing else that happens"),
         ({"start": "2026-11-21T00:00:00"}, "timezone"),
         ({"length": "PT0S"}, "greater than"),
         ({"colour": "red"}, "Extra inputs"),

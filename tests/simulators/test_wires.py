@@ -20,8 +20,9 @@ from simulators.faulty_bus import FaultyBus
 from simulators.modbus_server import ModbusServers
 from simulators.scenario import Scenario
 from simulators.virtual import TwinBus
+from tests.ports import free_ports
 from tests.whole.program import started, wait_for
-from tests.whole.site import BUILDING, free_ports, write_site
+from tests.whole.site import BUILDING, write_site
 
 METER, OTHER = "dorm-07/meter-301", "dorm-07/meter-302"
 TIMEOUT_S = 0.4

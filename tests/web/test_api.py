@@ -81,18 +81,24 @@ async def test_a_point_never_read_has_no_value_and_no_age(sign_in):
 
 
 async def test_series_and_consumption_leave_gaps_empty(person):
-    hour = "start=2026-11-20T16:00&end=2026-11-20T21:00&step=PT1H"
-    series = (await person.get(f"/api/v1/series?point={BOILER}/power&aggregate=mean&{hour}")).json()
+    hour = "start=2026-11-20T16:00&end=2026-11-20T21:00"
+    series = await person.get(
+        f"/api/v1/series?point={BOILER}/power&aggregate=mean&{hour}&step=PT1H"
+    )
+    series = series.json()
     assert series["start"] == "2026-11-20T16:00:00.000+08:00"
     values = series["series"][0]["mean"]
     assert values[0] is None
     assert values[3] > 0
-    used = (await person.get(f"/api/v1/consumption?place=dorm-07&by=device&{hour}")).json()
-    assert used["total"]["kwh"][0] is None
-    assert used["total"]["total_kwh"] == pytest.approx(
-        sum(row["total_kwh"] for row in used["rows"] if row["total_kwh"] is not None)
-    )
-    assert used["main"]["total_kwh"] > 0
+    asked = f"/api/v1/consumption?place=dorm-07&by=device&{hour}&step=hour&balance=true"
+    used = (await person.get(asked)).json()
+    assert used["steps"][0] == "2026-11-20T16:00:00+08:00"
+    assert used["total"]["values"][0] is None
+    assert used["total"]["missing"][0] == 1
+    below = sum(row["total"]["value"] for row in used["rows"])
+    (balance,) = used["balances"]
+    assert balance["below"]["value"] == pytest.approx(below, abs=0.02)
+    assert balance["meter"]["value"] == used["total"]["total"]["value"] > 0
 
 
 @pytest.mark.parametrize(
@@ -108,6 +114,19 @@ async def test_series_and_consumption_leave_gaps_empty(person):
         (f"series?{POWER}&start=2026-01-01&end=2026-11-20&step=PT1S", 422, "More than"),
         (f"series?{POWER}&start=1960-01-01&end=2026-11-20", 422, "after 1970"),
         ("consumption?place=nowhere&start=2026-11-20&end=2026-11-21", 404, "no place"),
+        ("consumption?device=nowhere&start=2026-11-20&end=2026-11-21", 404, "no device"),
+        ("consumption?start=2026-11-21&end=2026-11-20", 422, "before end"),
+        ("consumption?start=2026-11-20&end=2026-11-20", 422, "before end"),
+        ("consumption?start=2026-11-20&end=2026-11-21&step=0", 422, "query.step"),
+        ("consumption?start=2026-11-20&end=2026-11-21&step=PT0S", 422, "query.step"),
+        ("consumption?start=1971-01-01&end=2026-11-21&step=hour", 422, "at most 100,000"),
+        ("consumption?start=1971-01-01&end=9999-11-21", 422, "9998"),
+        ("consumption?start=0001-01-01&end=9999-12-31", 422, "1970"),
+        ("consumption?start=2026-11-20&end=2026-11-21&format=pdf", 422, "format"),
+        ("export?start=2026-11-20&end=2026-11-21", 422, "Nothing is asked for"),
+        ("export?point=x/y&start=2026-11-20&end=2026-11-21", 404, "no point x/y"),
+        (f"export?{POWER}&start=2026-11-21&end=2026-11-20", 422, "before end"),
+        (f"export?{POWER}&start=2026-11-20&end=2026-11-21&step=PT0S", 422, "above zero"),
         ("tickets/nothing", 404, "no ticket nothing"),
         ("tickets?state=odd", 422, "state"),
         ("commands/nothing", 404, "no command"),
@@ -234,8 +253,8 @@ async def test_a_store_that_fails_is_a_problem_and_not_a_crash(person, played, m
     def fail(*_: object) -> None:
         raise StoreError("the store is locked")
 
-    monkeypatch.setattr(played.store, "series", fail)
-    monkeypatch.setattr(played.store, "raw", fail)
+    for question in ("series", "raw", "rollups", "edges"):
+        monkeypatch.setattr(played.store, question, fail)
     span = "start=2026-11-20&end=2026-11-21"
     answer = await person.get(f"/api/v1/series?point={BOILER}/power&{span}")
     assert (answer.status_code, answer.json()["title"]) == (503, "the store is locked")
@@ -266,6 +285,27 @@ async def test_a_slow_store_does_not_keep_the_overview_waiting(stage, sign_in, m
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert "用电量还没有算好" not in (await slow.get("/")).text
+
+
+async def test_a_file_in_the_making_keeps_no_chart_waiting(stage, sign_in):
+    person = await sign_in(stage)
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def run(self, job):
+            begun.set()
+            await gate.wait()
+            return job()
+
+    busy = browser(replace(stage.parts, file_worker=Slow()))
+    busy.cookies = person.cookies
+    asked = f"{POWER}&start=2026-11-20&end=2026-11-21"
+    download = asyncio.create_task(busy.get(f"/api/v1/export?{asked}&format=parquet"))
+    await begun.wait()
+    assert (await busy.get(f"/api/v1/series?{asked}&step=PT1H")).status_code == 200
+    assert not download.done()
+    gate.set()
+    assert (await download).status_code == 200
 
 
 async def test_an_unforeseen_error_tells_nothing_of_the_inside(stage, sign_in, monkeypatch):
@@ -312,6 +352,7 @@ async def test_the_stream_begins_with_everything_and_then_tells_what_changed(sta
     numbers = [stage.site.numbers[f"{BOILER}/{name}"] for name in ("power", "flow")]
     points = [stage.site.points[number] for number in numbers]
     events = stream.events(stage.parts, points, "token-admin-one")
+    assert b"retry" in await anext(events)
     first = received(await anext(events))
     assert [row[0] for row in first["readings"]] == [f"{BOILER}/power", f"{BOILER}/flow"]
     now_ms = stage.clock.now_ms() + 1000
@@ -322,11 +363,28 @@ async def test_the_stream_begins_with_everything_and_then_tells_what_changed(sta
     await events.aclose()
 
 
+async def test_a_stream_of_many_points_comes_in_pieces(stage, sign_in, monkeypatch):
+    await sign_in(stage)
+    Hurry(stage)
+    device = stage.site.devices[BOILER]
+    stage.read([device], stage.clock.now_ms())
+    monkeypatch.setattr(stream, "MOST_READINGS", 5)
+    events = stream.events(stage.parts, device.points, "token-admin-one")
+    await anext(events)
+    pieces = []
+    while sum(map(len, pieces)) < len(device.points):
+        pieces.append(received(await anext(events))["readings"])
+        assert 0 < len(pieces[-1]) <= 5
+    assert [row[0] for piece in pieces for row in piece] == [point.id for point in device.points]
+    await events.aclose()
+
+
 async def test_the_stream_ends_with_its_session(stage, sign_in):
     await sign_in(stage)
     hurry = Hurry(stage)
     points = [stage.site.points[1]]
     events = stream.events(stage.parts, points, "token-admin-one")
+    await anext(events)
     await anext(events)
     await stage.access.sign_out("token-admin-one")
     with contextlib.suppress(StopAsyncIteration):

@@ -198,3 +198,23 @@ async def test_the_english_pages_hold_no_chinese(person):
         page = await person.get(path + "?lang=en")
         text = re.sub(r">中文<", "><", page.text)
         assert not re.search(r"[\u4e00-\u9fff]", text), path
+
+
+async def test_the_overview_shows_a_lost_line_as_one_row(person, troubled):
+    text = (await person.get("/?lang=en")).text
+    attention = text.split('id="attention"')[1]
+    behind = [one.id for one in troubled.site.devices.values() if one.gateway == LOST]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>', attention)
+    line = f'<a class="row-link" href="/lines/{LOST}">Line {LOST}: {len(behind)} devices</a>'
+    assert rows[0] == line
+    assert {"dorm-07/meter-311", "dorm-07/meter-203"} <= {*rows}
+    assert not {*behind} & {*rows}
+    states = [row["state"] for row in troubled.health.overview()]
+    answering = states.count("online") + states.count("degraded")
+    assert f"{answering}<small> / {len(states)}" in text
+    per_building = re.findall(r'"nowrap">(\d+) / \d+', text)
+    assert sum(map(int, per_building)) == answering  # the tile says what its rows add up to
+    troubled.health.seen(behind[0], troubled.clock.now_ms() + 10, 0.02)
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>', (await person.get("/?lang=en")).text)
+    assert line not in rows
+    assert {*behind[1:]} <= {*rows}  # the gateway answers: each for itself

@@ -13,6 +13,7 @@ from hub.web.security import HEADERS, LONGEST_BODY
 from tests.pages.stage import PASSWORD, Stage
 from tests.web.conftest import browser
 
+BACKUP = "/api/v1/backup"  # for the socket of the hub's own account only
 OPEN = {"/healthz", "/readyz", "/metrics", "/login", "/logout", "/password"}
 RIGHTS = {"GET": "look", "/api/v1/commands": "command", "simulators": "simulate"}
 WEB = Path(__file__).parents[2] / "hub/web"
@@ -43,13 +44,15 @@ def right_of(method: str, path: str) -> str:
         return "simulate"
     if method == "GET":
         return "look"
+    if path.endswith("/meter-changes"):
+        return "meters"
     return "command" if path == "/api/v1/commands" or path.endswith("/probe") else "work"
 
 
 async def test_nobody_gets_anywhere_without_signing_in(stage, visitor):
     tried = 0
     for method, path in routes(stage):
-        if path in OPEN or path == "/api/openapi.json":
+        if path in OPEN or path in {"/api/openapi.json", BACKUP}:
             continue
         answer = await visitor.request(method, filled(path))
         expected = 401 if path.startswith("/api/") else 303
@@ -60,12 +63,18 @@ async def test_nobody_gets_anywhere_without_signing_in(stage, visitor):
     assert tried >= 25
 
 
+async def test_nobody_gets_a_backup_over_the_network(stage, visitor, sign_in):
+    admin = await sign_in(stage, "admin")
+    assert (await visitor.get(BACKUP)).status_code == 404
+    assert (await admin.get(BACKUP)).status_code == 404
+
+
 async def test_every_route_obeys_the_rights_of_every_role(stage, sign_in):
     """The matrix: 403 exactly where the role lacks the right that the route asks for."""
     for role, rights in MAY.items():
         person = await sign_in(stage, role)
         for method, path in routes(stage):
-            if path in OPEN or path in {"/api/openapi.json", "/api/v1/stream"}:
+            if path in OPEN or path in {"/api/openapi.json", "/api/v1/stream", BACKUP}:
                 continue
             if method == "GET":
                 answer = await person.get(filled(path))

@@ -17,6 +17,7 @@ import httpx
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "hub")
+PASSWORD = "a kettle for the crew"
 PATIENCE_S = 40.0
 LOOK_S = 0.05
 
@@ -45,18 +46,24 @@ class RunningHub:
     password: str | None
     name: str = "admin"
 
-    @contextlib.contextmanager
-    def signed_in(self) -> Iterator[httpx.Client]:
+    def signed_in(self) -> contextlib.AbstractContextManager[httpx.Client]:
         """Open a browser whose owner signs in for the first time."""
-        with httpx.Client(base_url=self.address, trust_env=False, timeout=10) as http:
-            http.post("/login", data={"name": self.name, "password": self.password})
-            token = re.search(r'name="csrf" value="([^"]+)"', http.get("/password").text)
-            assert token, "signing in did not work"
-            new = "a kettle for the crew"
-            form = {"csrf": token[1], "old": self.password, "password": new, "again": new}
-            changed = http.post("/password", data=form)
-            assert changed.status_code == 303, changed.text
-            yield http
+        return signed_in(self.address, self.password, self.name)
+
+
+@contextlib.contextmanager
+def signed_in(
+    address: str | None, password: str | None, name: str = "admin"
+) -> Iterator[httpx.Client]:
+    """Open a browser whose owner signs in with a password of once, and chooses PASSWORD."""
+    with httpx.Client(base_url=address or "", trust_env=False, timeout=10) as http:
+        http.post("/login", data={"name": name, "password": password})
+        token = re.search(r'name="csrf" value="([^"]+)"', http.get("/password").text)
+        assert token, "signing in did not work"
+        form = {"csrf": token[1], "old": password, "password": PASSWORD, "again": PASSWORD}
+        changed = http.post("/password", data=form)
+        assert changed.status_code == 303, changed.text
+        yield http
 
 
 @contextlib.contextmanager

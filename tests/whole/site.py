@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +22,6 @@ SITE = {
     "data": "var",
     "places": [BUILDING, ROOM],
 }
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody uses now."""
-    with ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [one.getsockname()[1] for one in sockets]
 
 
 def terminal(id_: str) -> dict[str, str]:

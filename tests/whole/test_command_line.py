@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +85,18 @@ def test_a_taken_port_is_one_clear_line(site: Path) -> None:
     _refused(done.returncode, done.stderr, str(port), "web.port")
 
 
+def test_a_taken_port_of_the_broker_is_one_clear_line(site: Path) -> None:
+    terminal = {"id": "dorm-07/shower", "profile": "reference-shower-terminal", "place": "dorm-07"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        write_site(
+            site, [terminal], mqtt={"embedded": True, "port": port}, store={"kind": "duckdb"}
+        )
+        done = campus_hub("run", "--config", site)
+
+    _refused(done.returncode, done.stderr, str(port), "mqtt.port")
+
+
 def test_a_data_folder_that_cannot_be_written_is_one_clear_line(site: Path) -> None:
     (site / "file").write_text("not a folder")
     write_site(site, data="file/var")
@@ -146,6 +161,19 @@ def test_schema_prints_json(tmp_path: Path) -> None:
     assert one == every["rules"]
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "weather" in wrong.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake() -> None:
+    beginning, end = os.pipe()
+    os.close(beginning)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "hub", "schema"], stdout=end, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(end)
+
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_help_names_every_command_and_its_exit_codes() -> None:

@@ -27,8 +27,9 @@ from hub.clock import RealClock
 from simulators.campus import Fleet
 from simulators.serve import serve_fleet
 from tests.drivers.mqtt_line import Mosquitto
+from tests.ports import free_ports
 from tests.whole.program import running_hub, started, value_of, wait_for
-from tests.whole.site import BUILDING, CONFIG, free_ports, write_site
+from tests.whole.site import BUILDING, CONFIG, write_site
 
 ROOM = {"id": "dorm-07/1/101", "kind": "room"}
 PLANT = {"id": "dorm-07/plant", "kind": "plant"}

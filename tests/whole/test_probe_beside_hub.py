@@ -17,6 +17,7 @@ from drivers import registry
 from hub.app import Outside, running
 from hub.cli.virtual import site_of
 from hub.clock import RealClock
+from hub.control import commands
 from hub.database import audit, users
 from hub.model import Command, Outcome
 from hub.ports import NoAnswerError, Span
@@ -28,8 +29,9 @@ from simulators.faults import Wire, WireFault
 from simulators.front import Front, Sink
 from simulators.lines import Line, line_behind
 from simulators.modbus_server import ModbusServers
+from tests.ports import free_ports
 from tests.whole.program import campus_hub
-from tests.whole.site import BUILDING, free_ports, write_site
+from tests.whole.site import BUILDING, write_site
 
 FOREVER = 1 << 60
 PATIENCE_S = 20.0
@@ -110,6 +112,8 @@ def site(folder: Path) -> Path:
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     monkeypatch.setattr(probe, "BETWEEN_S", 0.2)
+    # On a busy machine a poll every two seconds may come late; this is not about interlocks.
+    monkeypatch.setattr(commands, "_FRESH_INTERVALS", 30)
     settings = load(site(tmp_path))
     tree = site_of(settings)
     fleet = Fleet(list(tree.devices.values()), settings.profiles, FromThen())
@@ -128,8 +132,20 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         for name, role in ((USER, "duty"), ("wang", "crew")):
             hash_ = PasswordHasher().hash(PASSWORD)
             users.add(hub.kept.database, users.User(name, hash_, role, False, START_MS))
-        await polled(hub, len(tree.devices))
+        await heard(hub)
         yield Scene(hub, tmp_path, wire, meters)
+
+
+async def heard(hub: Hub) -> None:
+    """Wait until every device has been read; who was read twice does not stand for another."""
+    async with asyncio.timeout(PATIENCE_S):
+        while read(hub) != set(hub.kept.site.devices):  # noqa: ASYNC110 - nothing tells when
+            await asyncio.sleep(0.02)
+
+
+def read(hub: Hub) -> set[str]:
+    points = hub.live.snapshot().point.tolist()
+    return {hub.kept.site.points[number].device for number in points}
 
 
 async def polled(hub: Hub, count: int) -> None:

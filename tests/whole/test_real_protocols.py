@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.ports import free_ports
 from tests.whole.program import running_hub, started, value_of, wait_for
-from tests.whole.site import BUILDING, free_ports, terminal, write_site
+from tests.whole.site import BUILDING, terminal, write_site
 
 DEVICE = "dorm-07/shower-1-01"
 METER = "dorm-07/meter-101"

@@ -23,7 +23,8 @@ from hub.site import Gateway
 from simulators.campus import Fleet
 from simulators.modbus_server import ModbusServers
 from simulators.virtual import TwinBus, TwinMessages
-from tests.whole.site import free_ports, small_campus, write_site
+from tests.ports import free_ports
+from tests.whole.site import small_campus, write_site
 
 START_MS = round(datetime.fromisoformat("2026-11-21T18:30:00+08:00").timestamp() * 1000)
 LENGTH_S = 600

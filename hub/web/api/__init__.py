@@ -1,15 +1,37 @@
 """The JSON API under /api/v1."""
 
-from hub.web.api import campus, control, history, lines, stream, twin, work
+from hub.web.api import (
+    backup,
+    campus,
+    consumption,
+    control,
+    cost,
+    expected,
+    export,
+    history,
+    hot_water,
+    lines,
+    meter_changes,
+    stream,
+    twin,
+    work,
+)
 
 ROUTERS = (
+    meter_changes.router,  # before the devices, whose ids may hold anything
     campus.router,
     lines.router,
     history.router,
+    consumption.router,
+    cost.router,
+    hot_water.router,
+    expected.router,
+    export.router,
     work.router,
     control.router,
     stream.router,
     twin.router,
+    backup.router,
 )
 
 __all__ = ["ROUTERS"]

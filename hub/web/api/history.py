@@ -1,17 +1,18 @@
-"""What was: series of points and consumption of places."""
+"""What was: series of points."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from hub.ports import Aggregate
-from hub.web.api.campus import place_named, point_named
+from hub.store.rollup import base_step
+from hub.web.api.campus import point_named
 from hub.web.api.paging import Answer
-from hub.web.form import iso
+from hub.web.form import DAY_MS, iso
 from hub.web.parts import parts_of
 from hub.web.problem import Problem
 from hub.web.session import LOOK
@@ -19,6 +20,7 @@ from hub.web.session import LOOK
 router = APIRouter(prefix="/api/v1", tags=["history"], dependencies=[LOOK])
 MOST_NUMBERS = 100_000
 MOST_POINTS = 100
+MOST_DAYS_READ = 4000  # of points, a day each, whose readings are looked at one by one
 
 
 class Period(NamedTuple):
@@ -34,28 +36,48 @@ class Period(NamedTuple):
         return -(-(self.end_ms - self.start_ms) // self.step_ms)
 
 
+def between(request: Request, start: datetime, end: datetime) -> tuple[int, int]:
+    """Return start and end in UTC ms; an instant without an offset is site time."""
+    zone = parts_of(request).site.zone
+    try:
+        first, last = (instant_ms(one, zone) for one in (start, end))
+    except (OverflowError, ValueError):
+        raise Problem(422, "start or end lies outside every calendar.", "Name real days.") from None
+    if last <= first or first < 0:
+        raise Problem(422, "start must be before end, and after 1970.", "Name another period.")
+    return first, last
+
+
+def step_of(step: timedelta) -> int:
+    """Return a step in ms."""
+    step_ms = round(step / timedelta(milliseconds=1))
+    if step_ms <= 0:
+        raise Problem(422, "The step must be above zero.", "Ask for one like PT15M or PT1H.")
+    return step_ms
+
+
 def period(
     request: Request, start: datetime, end: datetime, step: timedelta = timedelta(hours=1)
 ) -> Period:
-    """Return the period a request names; an instant without an offset is site time."""
-    zone = parts_of(request).site.zone
-    try:
-        first, last = (round(_aware(one, zone).timestamp() * 1000) for one in (start, end))
-    except (OverflowError, ValueError):
-        raise Problem(422, "start or end lies outside every calendar.", "Name real days.") from None
-    step_ms = round(step / timedelta(milliseconds=1))
-    if step_ms <= 0 or last <= first or first < 0:
-        raise Problem(422, "start must be before end, after 1970, and step above zero.")
-    return Period(first, last, step_ms)
+    """Return the period a request names."""
+    return Period(*between(request, start, end), step_of(step))
 
 
-def _aware(instant: datetime, zone: ZoneInfo) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=zone)
+def instant_ms(one: datetime, zone: ZoneInfo) -> int:
+    """Return an instant as UTC ms; without an offset it is site time."""
+    return round((one if one.tzinfo else one.replace(tzinfo=zone)).timestamp() * 1000)
 
 
-def _check_size(numbers: int) -> None:
-    if numbers > MOST_NUMBERS:
+def _check_size(span: Period, points: int, base_ms: int) -> None:
+    if span.steps * points > MOST_NUMBERS:
         raise Problem(422, f"More than {MOST_NUMBERS} numbers are asked for.", "Use a longer step.")
+    from_rollups = span.step_ms % base_ms == 0 and span.start_ms % base_ms == 0
+    if not from_rollups and (span.end_ms - span.start_ms) * points > MOST_DAYS_READ * DAY_MS:
+        raise Problem(
+            422,
+            f"More than {MOST_DAYS_READ} days of points would be read, reading by reading.",
+            f"Let start and step be a multiple of {base_ms // 60_000} minutes, or ask for less.",
+        )
 
 
 Spanned = Annotated[Period, Depends(period)]
@@ -71,7 +93,7 @@ async def series(
     """Return one number per step and aggregate; null where there was no good reading."""
     parts = parts_of(request)
     numbers = [point_named(parts.site, one).number for one in point]
-    _check_size(span.steps * len(numbers))
+    _check_size(span, len(numbers), base_step(parts.site.zone))
     found = await parts.store_worker.run(
         lambda: parts.store.series(numbers, *span, aggregate or ["mean"])
     )
@@ -83,32 +105,4 @@ async def series(
             {"point": id_, "unit": parts.site.points[number].unit, **found.get(number, {})}
             for id_, number in zip(point, numbers, strict=True)
         ],
-    }
-
-
-@router.get("/consumption")
-async def consumption(
-    request: Request,
-    span: Spanned,
-    place: str,
-    by: Literal["device", "room", "building"] = "building",
-) -> Answer:
-    """Return energy per step; null where nothing was measured, coverage beside every number."""
-    parts = parts_of(request)
-    place_named(parts.site, place)
-    _check_size(span.steps)
-    use = await parts.store_worker.run(lambda: parts.consumption.use(place, *span, by))
-    rows = [*use.rows, use.total, *([use.main] if use.main else [])]
-    listed = [
-        {"id": row.id, "kwh": row.kwh, "coverage": row.coverage, "total_kwh": row.total}
-        for row in rows
-    ]
-    return {
-        "place": place,
-        "start": iso(span[0], parts.site.zone),
-        "end": iso(span[1], parts.site.zone),
-        "step_s": span[2] / 1000,
-        "rows": listed[: len(use.rows)],
-        "total": listed[len(use.rows)],
-        "main": listed[-1] if use.main else None,
     }

@@ -1,12 +1,14 @@
 """The pages: server-rendered, complete without JavaScript."""
 
-from hub.web.pages import building, lines, overview, sign_in, simulator, ticket
+from hub.web.pages import building, energy, hot_water, lines, overview, sign_in, simulator, ticket
 from hub.web.pages.failure import problem_page
 
 ROUTERS = (
     sign_in.router,
     overview.router,
     building.router,
+    energy.router,
+    hot_water.router,
     ticket.router,
     lines.router,
     simulator.router,

@@ -83,8 +83,8 @@ def _table(page: Frame, kind: DeviceKind, devices: Sequence[Device]) -> DeviceTa
     rows = []
     labels: dict[str, Text] = {}
     for device in devices:
-        values = shown_by_name(page.parts, device)
-        labels |= {name: values[name].point.label for name in names if name in values}
+        values = shown_by_name(page.parts, device, names)
+        labels |= {name: one.point.label for name, one in values.items()}
         rows.append(DeviceRow(device, _state(page, device), [values.get(name) for name in names]))
     title, name = ("rooms", "room") if kind == "meter" else ("showers", "terminal")
     return DeviceTable(title, name, [labels.get(one, Text(one, one)) for one in names], rows)

@@ -36,7 +36,8 @@ class Evidence:
 
 def rule_of(parts: Parts, ticket: Ticket) -> Rule | None:
     """Return the rule that opened a ticket, None when it is no longer in force."""
-    device = parts.site.devices.get(ticket.device)
+    itself = parts.site.itself
+    device = itself if ticket.device == itself.id else parts.site.devices.get(ticket.device)
     rules = (
         rule
         for pack in parts.packs
@@ -49,7 +50,9 @@ def rule_of(parts: Parts, ticket: Ticket) -> Rule | None:
 def point_of(parts: Parts, ticket: Ticket) -> Point | None:
     """Return the point that a ticket is about."""
     rule = rule_of(parts, ticket)
-    number = parts.site.numbers.get(f"{ticket.device}/{rule.point}") if rule else None
+    if rule is None or rule.kind == "health":
+        return None
+    number = parts.site.numbers.get(f"{ticket.device}/{rule.point}")
     return None if number is None else parts.site.points[number]
 
 
@@ -58,6 +61,9 @@ def value_words(page: Frame, ticket: Ticket, value: float, *, raised: bool) -> s
     rule, point = rule_of(page.parts, ticket), point_of(page.parts, ticket)
     if raised and rule is not None and rule.kind == "stale":
         return page.t("event-silent", span=form.span(round(value * 1000), page.language))
+    if rule is not None and rule.kind == "health":
+        which = rule.subject if raised else "over"
+        return page.t(f"event-health-{which}", value=form.number(value, 1))
     unit = point.unit if point else ""
     text = f"{form.number(value, form.decimals(unit))} {form.symbol(unit)}".strip()
     return page.t("event-value", value=text)

@@ -10,8 +10,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hub.access import Viewer, may
+from hub.access import Right, Viewer, may
 from hub.model import Text, Ticket
+from hub.site import HUB
 from hub.web import charts, form, promise
 from hub.web.language import COOKIE, YEAR_S, asked_language, language_of
 from hub.web.parts import Parts, parts_of
@@ -87,7 +88,7 @@ class Frame:
         """Write a short time."""
         return form.NOTHING if length_s is None else f"{form.number(1000 * length_s, 0)} ms"
 
-    def may(self, right: str) -> bool:
+    def may(self, right: Right) -> bool:
         """Tell whether the person's role has a right."""
         return self.viewer is not None and may(self.viewer.role, right)
 
@@ -100,8 +101,8 @@ class Frame:
         return " · ".join(words for _, words in self.place(place))
 
     def device(self, device: str) -> str:
-        """Write the short name of a device."""
-        return device_words(device)
+        """Write the short name of a device, or of the hub."""
+        return self.t("system") if device == HUB else device_words(device)
 
     def building_of(self, device: str) -> str:
         """Return the building that a device stands in."""

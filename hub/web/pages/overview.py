@@ -24,6 +24,7 @@ router = APIRouter(include_in_schema=False)
 MOST_WEAK = 20
 TANK = ("tank_temperature", "tank_top")
 POWER = ("power", "total_power")
+ANSWERS = {"online", "degraded"}
 STATE_ORDER = {"offline": 0, "degraded": 1, "never_seen": 2}
 
 
@@ -41,13 +42,18 @@ class BuildingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class WeakDevice:
-    """A device that does not answer as it should."""
+class Weak:
+    """A device that does not answer as it should, or a line of so many of which none does.
 
-    device: str
-    place: str
+    ``place`` is its building; None where it serves several.
+    """
+
+    id: str
+    place: str | None
     state: str
     seen_ms: int | None
+    devices: int = 1
+    line: bool = False
 
 
 def _main_power(parts: Parts, building: Place, devices: Sequence[Device]) -> Shown | None:
@@ -85,25 +91,39 @@ def _rows(
                 _coldest(parts, devices),
                 uses.get(building.id, UNREAD),
                 len(devices),
-                sum(states.get(device.id) in {"online", "degraded"} for device in devices),
+                sum(states.get(device.id) in ANSWERS for device in devices),
                 tickets.get(building.id, 0),
             )
         )
     return rows
 
 
-def _weak(parts: Parts, health: Sequence[Mapping[str, Any]]) -> list[WeakDevice]:
-    found = [
-        WeakDevice(
-            row["device"],
-            parts.site.building_of(parts.site.devices[row["device"]].place),
-            str(row["state"]),
-            row["seen_ms"],
-        )
-        for row in health
-        if str(row["state"]) != "online"
-    ]
-    return sorted(found, key=lambda one: (STATE_ORDER.get(one.state, 9), one.device))
+def _lost_lines(parts: Parts) -> dict[str, Weak]:
+    """Return the lines of several devices of which none answers: one cut cable is one row."""
+    buildings: dict[str | None, set[str]] = {}
+    for device in parts.site.devices.values():
+        buildings.setdefault(device.gateway, set()).add(parts.site.building_of(device.place))
+    lost = {}
+    for row in parts.health.lines():
+        gateway, devices = str(row["gateway"]), int(row["bus"]["devices"])
+        if devices > 1 and "offline" in (row["state"], row["bus"]["state"]):
+            there = buildings[gateway]
+            place = min(there) if len(there) == 1 else None
+            lost[gateway] = Weak(gateway, place, "offline", row["bus"]["seen_ms"], devices, True)
+    return lost
+
+
+def _weak(parts: Parts, health: Sequence[Mapping[str, Any]]) -> list[Weak]:
+    """Return lost lines first, then the devices that are weak although their line answers."""
+    lost = _lost_lines(parts)
+    found = []
+    for row in health:
+        device = parts.site.devices[row["device"]]
+        if str(row["state"]) != "online" and device.gateway not in lost:
+            place = parts.site.building_of(device.place)
+            found.append(Weak(device.id, place, str(row["state"]), row["seen_ms"]))
+    found.sort(key=lambda one: (STATE_ORDER.get(one.state, 9), one.id))
+    return [*sorted(lost.values(), key=lambda one: (-one.devices, one.id)), *found]
 
 
 @router.get("/")
@@ -127,9 +147,10 @@ async def overview(request: Request, viewer: Looks) -> Response:
         tickets=tickets,
         late=sum(promise.is_late(ticket, page.now_ms) for ticket in tickets),
         devices=len(parts.site.devices),
-        online=len(parts.site.devices) - len(weak),
+        online=sum(state in ANSWERS for state in states.values()),
         weak=weak[:MOST_WEAK],
-        weak_count=len(weak),
+        weak_count=sum(one.devices for one in weak),
+        weak_more=sum(one.devices for one in weak[MOST_WEAK:]),
         today=day.today,
         coldest=min(
             (row.tank for row in rows if row.tank),

@@ -26,8 +26,8 @@ router = APIRouter(include_in_schema=False)
 PAGE = 50
 ReportKind = Literal["acknowledge", "arrive", "fix", "note"]
 CLOCK_OF_TARGET: Mapping[str, str] = {"response": "respond"}
-RAISED = ("opened", "raised_again")
-MOODS = {"breach": "bad", "unproven": "bad", "raised_again": "bad", "closed": "good"}
+RAISED = ("opened", "raised_again", "escalated")
+MOODS = {**dict.fromkeys((*RAISED[1:], "breach", "unproven"), "bad"), "closed": "good"}
 
 
 @dataclass(frozen=True, slots=True)

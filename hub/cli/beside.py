@@ -1,0 +1,107 @@
+"""How commands read a hub's data: through the hub that runs, else from its files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from hub.cli.asking import said
+from hub.clock import RealClock
+from hub.kept import Kept, open_kept
+from hub.lock import is_held, short_path
+from hub.ports import Refused
+from hub.recorder import Recorder
+from hub.settings import Settings
+
+T = TypeVar("T")
+Params = Mapping[str, str | Sequence[str]]
+PATIENCE_S = 600.0
+_HOME = "http://hub"
+
+
+class Beside:
+    """A running hub, asked over the socket file in its data folder."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def write(self, path: str, params: Params, out: Callable[[bytes], object]) -> None:
+        """Hand an answer to ``out`` as it comes; Refused, in the hub's words, when it says no."""
+        with self._http.stream("GET", path, params=_plain(params)) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise Refused(said(answer))
+            for piece in answer.iter_bytes():
+                out(piece)
+
+    def fill(self, file: Path, path: str, params: Params) -> None:
+        """Write an answer into a file."""
+        with file.open("wb") as out:
+            self.write(path, params, out.write)
+
+
+@contextlib.contextmanager
+def hub_beside(settings: Settings) -> Iterator[Beside | None]:
+    """Yield the hub that runs on a site's data, None where none does; Refused if it is silent."""
+    if not is_held(settings.lock_file):
+        yield None
+        return
+    file = settings.socket_file
+    transport = None
+    try:
+        with short_path(file) as path:
+            transport = httpx.HTTPTransport(uds=path)
+            with httpx.Client(transport=transport, base_url=_HOME, timeout=PATIENCE_S) as http:
+                yield Beside(http)
+    except httpx.HTTPError as error:
+        raise Refused(
+            f"a hub runs on {settings.data} but does not answer on {file}: {error}; run this "
+            "command under the hub's own account, or wait until the hub has started"
+        ) from error
+
+
+def from_files(settings: Settings, do: Callable[[Kept], T]) -> T:
+    """Open the data of a site whose hub does not run, do something with it and close it."""
+    if not settings.data.is_dir():
+        raise Refused(f"there is no data folder {settings.data} yet; start the hub once with run")
+
+    async def opened() -> T:
+        clock = RealClock()
+        async with AsyncExitStack() as stack:
+            kept = open_kept(settings, clock, stack, memory=False)
+            # What was acknowledged but not yet recorded when the hub stopped counts, too.
+            recorder = Recorder(kept.journal, kept.store, clock, 0, kept.room)
+            stack.callback(recorder.close)
+            await recorder.flush()
+            return do(kept)
+
+    return asyncio.run(opened())
+
+
+@contextlib.contextmanager
+def whole_file(file: Path) -> Iterator[Path]:
+    """Yield a file beside the wished one, which takes its place once it is whole."""
+    part = file.with_name(file.name + ".part")
+    try:
+        yield part
+        part.replace(file)
+    except OSError as error:
+        raise Refused(f"{file}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _plain(params: Params) -> httpx.QueryParams:
+    return httpx.QueryParams(
+        [
+            (name, one)
+            for name, value in params.items()
+            for one in ([value] if isinstance(value, str) else value)
+        ]
+    )
