@@ -215,9 +215,10 @@ class _Start:
         health.restore(availability.of_day(kept.database, health.day))
         known = live.snapshot()
         heard_ms = dict(zip(known.point.tolist(), known.at_ms.tolist(), strict=True))
+        until_ms = max(heard_ms.values(), default=0)
         for device in kept.site.devices.values():
             if at_ms := [heard_ms[one.number] for one in device.points if one.number in heard_ms]:
-                health.remember(device.id, max(at_ms))
+                health.remember(device.id, max(at_ms), until_ms)
         self._run("health", health.run())
         return health
 

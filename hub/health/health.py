@@ -71,14 +71,19 @@ class Health:
                 behind.setdefault(device.gateway, []).append(self._records[device.id])
         return {id_: Group(what, self._new(id_), found) for id_, found in behind.items()}
 
-    def remember(self, device: str, seen_ms: int) -> None:
-        """Begin with what an earlier run knew: when a device was last heard; told to nobody."""
+    def remember(self, device: str, seen_ms: int, until_ms: int) -> None:
+        """Begin with what an earlier run knew: when a device was last heard; told to nobody.
+
+        That run heard something until ``until_ms``: of a device that spoke until then nobody was
+        told that it is lost, so nobody is told that it is back.
+        """
         record = self._records[device]
         record.seen_ms = seen_ms
         fresh = self._began_ms - seen_ms <= _allowed_ms(self._devices[device])
         record.turn(State.ONLINE if fresh else State.OFFLINE, self._began_ms)
         record.since_ms = seen_ms
-        record.said = not fresh
+        allowed_ms = _allowed_ms(self._devices[device])
+        record.said = not fresh and until_ms - seen_ms > allowed_ms / 2
         if not fresh:
             record.error = "not heard since before the start"
 
@@ -218,7 +223,7 @@ class Health:
         self._roll(now_ms)
         for record in self._records.values():
             device = self._devices[record.id]
-            if device.gateway is not None or record.lost:
+            if device.gateway is not None or (record.lost and record.said):
                 continue
             heard_ms = max(self._began_ms, record.seen_ms or 0)
             if now_ms - heard_ms > _allowed_ms(device):

@@ -151,17 +151,33 @@ def test_the_overview_counts_the_states(scene) -> None:
 
 
 def test_begins_with_what_an_earlier_run_knew_and_tells_nobody(scene) -> None:
-    scene.health.remember("d/polled", START_MS - 30_000)
+    scene.health.remember("d/polled", START_MS - 30_000, START_MS)
     assert scene.state("d/polled") == "online"
-    scene.health.remember("d/polled", START_MS - 3_600_000)
+    scene.health.remember("d/polled", START_MS - 3_600_000, START_MS)
     assert scene.state("d/polled") == "offline"
     assert scene.entries == []
     scene.health.seen("d/polled", START_MS + 1_000)
     assert [entry.content["state"] for entry in scene.entries] == ["online"]
 
 
+def test_a_hub_that_was_off_does_not_take_its_own_absence_for_that_of_devices(scene) -> None:
+    stopped_ms = START_MS - 3_600_000
+    for device in ("d/polled", "d/pushed"):
+        scene.health.remember(device, stopped_ms - 20_000, stopped_ms)
+        assert scene.state(device) == "offline"  # old is not live
+    scene.health.seen("d/polled", START_MS + 1_000)
+    assert scene.state("d/polled") == "online"
+    assert scene.entries == []  # nobody was told that it is lost
+    scene.health.check(START_MS + 100_000)
+    assert scene.entries == []  # it has its time to speak
+    scene.health.check(START_MS + 181_000)
+    scene.health.check(START_MS + 240_000)
+    said = [(entry.content["device"], entry.content["state"]) for entry in scene.entries]
+    assert said == [("d/pushed", "offline")]
+
+
 def test_a_terminal_has_its_time_to_speak_after_a_restart(scene) -> None:
-    scene.health.remember("d/pushed", START_MS - 170_000)
+    scene.health.remember("d/pushed", START_MS - 170_000, START_MS)
     scene.health.check(START_MS + 60_000)
     assert scene.state("d/pushed") == "online"
     scene.health.check(START_MS + 181_000)
