@@ -210,7 +210,9 @@ def judged(scenario: Scenario, seed: int, month: Month) -> dict[str, Json]:
         _check(f"{one['building']}: error within {TOLERANCE:.1%}", one["error"], one["ok"])
         for one in buildings
     ]
-    checks.append(_check("meters whose truth is outside their bounds", outside, not outside))
+    checks.append(
+        _check("meters whose truth is outside their bounds and their ends", outside, not outside)
+    )
     changed = [meter for meter, one in month.meters.items() if one != month.afresh[meter]]
     checks.append(
         _check("meters whose figure depends on the order of arrival", changed, not changed)

@@ -88,7 +88,7 @@ def test_where_every_fall_is_taken_for_a_roll_over_it_fails(
     assert (code, report["verdict"]) == (1, "failed")
     assert {
         "dorm-01: error within 0.1%",
-        "meters whose truth is outside their bounds",
+        "meters whose truth is outside their bounds and their ends",
         "meters that went back or on by a jump, and nothing is said",
     } <= set(wrong(report))
 
