@@ -93,6 +93,11 @@ class PointSpec(Spec):
     most_per_h: float | None = Field(None, gt=0)
     write: Write | None = None
 
+    @property
+    def digit(self) -> float | None:
+        """Return the smallest step that the value is told in, None where that is not known."""
+        return None
+
 
 class Probe(Spec):
     """A point whose plausible range tells whether the device is wired as the profile says."""

@@ -117,6 +117,11 @@ class Dlt645Point(PointSpec):
     control: dict[int, MeterCommand] = Field({})
 
     @property
+    def digit(self) -> float | None:
+        """Return the worth of the last decimal digit."""
+        return abs(self.scale)
+
+    @property
     def octets(self) -> int:
         """Return how many octets of the answer the value takes."""
         return self.digits // 2 if self.type == "bcd" else 2

@@ -96,6 +96,11 @@ class RegisterPoint(PointSpec):
         return WORDS[self.type]
 
     @property
+    def digit(self) -> float | None:
+        """Return the step of a whole number; None of a floating one or of a scale that is read."""
+        return None if self.scale_from or self.type.startswith("float") else abs(self.scale)
+
+    @property
     def partial(self) -> bool:
         """Tell whether the value is only a part of its register: a write must keep the rest."""
         return self.bit is not None or self.byte is not None

@@ -84,7 +84,8 @@ class Text:
 class Point:
     """One value of a device. ``number`` is assigned once, kept with the data and never reused.
 
-    A counter starts again from 0 at ``rollover`` and never counts more than ``most_per_h``.
+    A counter starts again from 0 at ``rollover`` and never counts more than ``most_per_h``. Values
+    come in steps of ``digit``, as far as that is known.
     """
 
     number: int
@@ -97,6 +98,7 @@ class Point:
     writable: bool = False
     rollover: float | None = None
     most_per_h: float | None = None
+    digit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

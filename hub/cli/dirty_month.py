@@ -38,11 +38,7 @@ TOLERANCE = 0.001  # of the energy of a building
 QUARTER_S = 900.0
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
-# Between two readings the hub draws a straight line and calls it measured: at both ends of a time
-# it may be out by what was used from one reading to the next.
-AROUND_MS = 1_020_000
 DIGITS = 2  # that a meter's display has behind the point
-RESOLUTION_KWH = 0.002  # what the last digit of a reading at both ends leaves open
 LEAST = {"lost": 0.05, "late": 0.01, "repeated": 0.01, "mistimed": 0.001}
 
 
@@ -55,7 +51,6 @@ class Month:
     meters: dict[str, Figure] = field(default_factory=dict)
     buildings: dict[str, Figure] = field(default_factory=dict)
     true_kwh: dict[str, float] = field(default_factory=dict)
-    at_ends_kwh: dict[str, float] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     entered: set[str] = field(default_factory=set)
     findings: list[tuple[str, Finding]] = field(default_factory=list)
@@ -64,7 +59,7 @@ class Month:
     @property
     def log_hash(self) -> str:
         """Return the SHA-256 of the alarm and ticket log and of the hub's figures."""
-        told = {meter: [one.value, one.low, one.high] for meter, one in self.meters.items()}
+        told = {meter: [one.value, one.least, one.most] for meter, one in self.meters.items()}
         text = json.dumps([self.played.log_hash, told], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -91,8 +86,8 @@ async def _play(settings: Settings, scenario: Scenario, clock: Clock) -> Month:
     start_ms, end_ms = window(scenario, month.site)
     async with running(settings, clock, outside) as hub:
         doing = asyncio.create_task(_Meters(fleet, hub, scenario, month).carry_out(plans))
-        before, at_start = await _truth_around(start_ms, fleet, clock)
-        after, at_end = await _truth_around(end_ms, fleet, clock)
+        before = await _truth_at(start_ms, fleet, clock)
+        after = await _truth_at(end_ms, fleet, clock)
         await clock.sleep((scenario.end_ms - clock.now_ms()) / 1000 + 1)
         await doing
         await hub.recorder.flush()
@@ -101,7 +96,6 @@ async def _play(settings: Settings, scenario: Scenario, clock: Clock) -> Month:
         _look_again(month, hub, start_ms, end_ms)
         month.played.readings = hub.intake.counts["readings"]
     month.true_kwh = {meter: after[meter] - before[meter] for meter in before}
-    month.at_ends_kwh = {meter: at_start[meter] + at_end[meter] for meter in before}
     month.played.labels = list(fleet.labels)
     month.tally = path.tally
     return month
@@ -116,19 +110,10 @@ def window(scenario: Scenario, site: Site) -> tuple[int, int]:
     return round(first.timestamp() * 1000), round(last.timestamp() * 1000)
 
 
-async def _truth_around(
-    at_ms: int, fleet: Fleet, clock: Clock
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return what each meter had truly counted at an instant, and how much in the time around it.
-
-    That time is what the two readings next to the instant may lie apart.
-    """
-    found = []
-    for moment_ms in (at_ms - AROUND_MS, at_ms, at_ms + AROUND_MS):
-        await clock.sleep((moment_ms - clock.now_ms()) / 1000)
-        found.append({meter: float(one["energy_kwh"]) for meter, one in fleet.truth().items()})
-    before, then, after = found
-    return then, {meter: after[meter] - before[meter] for meter in then}
+async def _truth_at(at_ms: int, fleet: Fleet, clock: Clock) -> dict[str, float]:
+    """Return what each meter had truly counted at an instant."""
+    await clock.sleep((at_ms - clock.now_ms()) / 1000)
+    return {meter: float(one["energy_kwh"]) for meter, one in fleet.truth().items()}
 
 
 class _Meters:
@@ -258,8 +243,8 @@ def _building(month: Month, building: str) -> dict[str, Json]:
         "building": building,
         "true_kwh": round(true, 3),
         "hub_kwh": round(found, 3),
-        "low": figure.low,
-        "high": figure.high,
+        "low": figure.least,
+        "high": figure.most,
         "error": error,
         "estimated": figure.estimated,
         "missing": figure.missing,
@@ -269,15 +254,14 @@ def _building(month: Month, building: str) -> dict[str, Json]:
 
 def _meter(month: Month, meter: str) -> dict[str, Json]:
     figure, true = month.meters[meter], month.true_kwh[meter]
-    slack = RESOLUTION_KWH + month.at_ends_kwh[meter]
-    low, high = figure.low, figure.high
-    inside = low is not None and high is not None and low - slack <= true <= high + slack
+    least, most = figure.least, figure.most
+    inside = least is not None and most is not None and least <= true <= most
     return {
         "meter": meter,
         "true_kwh": round(true, 3),
         "hub_kwh": figure.value,
-        "low": figure.low,
-        "high": figure.high,
+        "low": figure.least,
+        "high": figure.most,
         "estimated": figure.estimated,
         "missing": figure.missing,
         "inside": inside,

@@ -269,8 +269,8 @@ def _balance(place: Place, own: Sequence[Counter], below: Sequence[Counter], rea
     loss = low = high = None
     if comparable and parent.value is not None and children.value is not None:
         loss = parent.value - children.value
-        low = (parent.low or 0.0) - (children.high or 0.0)
-        high = (parent.high or 0.0) - (children.low or 0.0)
+        low = (parent.least or 0.0) - (children.most or 0.0)
+        high = (parent.most or 0.0) - (children.least or 0.0)
     return Balance(place.id, place.name, parent, children, len(below), loss, low, high, gone)
 
 

@@ -274,7 +274,10 @@ class Cost:
 
 
 def quantities(figures: Sequence[Figure]) -> Quantities:
-    """Return figures of use as the columns that are billed; what is not known is nothing."""
+    """Return figures of use as the columns that are billed; what is not known is nothing.
+
+    What the ends of a step leave open is billed in it or in the next one: low and high do without.
+    """
     known = [one.value or 0.0 for one in figures]
     guessed = [
         one.value * one.estimated / (1 - one.missing) if one.value and one.missing < 1 else 0.0

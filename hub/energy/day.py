@@ -1,8 +1,8 @@
 """One civil day of many counters: what they used, and which readings could still alter it; pure.
 
-On most days most counters are measured from end to end. So a day holds one number per counter, and
-the other parts of a use only of those that are odd: estimated, missing, or resting on readings far
-away.
+On most days most counters are measured from end to end. So a day holds what was measured per
+counter and what of it is in doubt at both ends, and the other parts of a use only of those that are
+odd: estimated, missing, or resting on readings far away.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hub.energy.calendar import HOUR_MS
 from hub.energy.counter import COLUMNS, Finding, Flags, Instants, Intervals, Numbers
@@ -20,8 +21,10 @@ from hub.energy.known import CONTEXT_MS, Known
 from hub.energy.spread import Laid, Rows
 
 PARTS = tuple(field.name for field in fields(Laid))
-_OTHERS = len(PARTS) - 1
-_KNOWN = PARTS.index("known")
+ENDS = slice(PARTS.index("begin"), PARTS.index("end") + 1)
+_OTHERS = slice(ENDS.stop, len(PARTS))
+_COUNT = _OTHERS.stop - _OTHERS.start
+_KNOWN = PARTS.index("known") - _OTHERS.start
 # So far around itself the day of a counter that is read all the time rests on readings: what its
 # edges cut is shorter than a roll-up.
 REACH_MS = CONTEXT_MS + HOUR_MS - 1
@@ -34,10 +37,10 @@ NOTHING = Intervals(**_NO_INTERVALS)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Odd:
-    """What is not as usual: of ``rows`` (rising) all parts but measured, and what alters them."""
+    """What is not as usual: of ``rows`` (rising) all parts after the ends, and what alters them."""
 
     rows: Rows = field(default_factory=lambda: np.zeros(0, np.intp))
-    parts: Numbers = field(default_factory=lambda: np.zeros((_OTHERS, 0)))
+    parts: Numbers = field(default_factory=lambda: np.zeros((_COUNT, 0)))
     since_ms: Instants = field(default_factory=lambda: np.zeros(0, np.int64))
     until_ms: Instants = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -59,14 +62,16 @@ class Odd:
 class Day:
     """What is known of a civil day: of each counter (a row), where ``valid``.
 
-    ``measured`` and ``odd`` tell what lies wholly inside; ``across`` are the gaps that cross the
-    edges, of the rows ``whose``. It changes in place: who uses it holds the lock of its days.
+    ``measured`` and ``odd`` tell what lies inside, ``ends`` what of it is in doubt at begin and end
+    (2 x rows); ``across`` are the gaps that cross the edges, of the rows ``whose``. It changes in
+    place: who uses it holds the lock of its days.
     """
 
     begin_ms: int
     end_ms: int
     valid: Flags
     measured: Numbers
+    ends: NDArray[np.float32]
     odd: Odd = field(default_factory=Odd)
     whose: Rows = field(default_factory=lambda: np.zeros(0, np.intp))
     across: Intervals = NOTHING
@@ -75,7 +80,8 @@ class Day:
     @classmethod
     def unknown(cls, begin_ms: int, end_ms: int, count: int) -> Day:
         """Return a day of which nothing is known yet."""
-        return cls(begin_ms, end_ms, np.zeros(count, np.bool_), np.zeros(count))
+        ends = np.zeros((2, count), np.float32)
+        return cls(begin_ms, end_ms, np.zeros(count, np.bool_), np.zeros(count), ends)
 
     @property
     def since_ms(self) -> int:
@@ -94,12 +100,13 @@ class Day:
         """
         self.valid[rows] = True
         self.measured[rows] = laid[0]
+        self.ends[:, rows] = laid[ENDS]
         ends = np.array([self.begin_ms, self.end_ms], np.int64)
         since, until = known.touched_by(ends)
-        usual = (laid[1:] == self._usual()[:, np.newaxis]).all(axis=0)
+        usual = (laid[_OTHERS] == self._usual()[:, np.newaxis]).all(axis=0)
         usual &= (since >= self.since_ms) & (until <= self.until_ms)
         odd = np.flatnonzero(~usual)
-        new = Odd(rows[odd], laid[1:, odd], since[odd], until[odd])
+        new = Odd(rows[odd], laid[_OTHERS, odd], since[odd], until[odd])
         again = np.zeros(len(self.valid), np.bool_)
         again[rows] = True
         self.odd = _joined(self.odd.taken(~again[self.odd.rows]), new)
@@ -118,9 +125,10 @@ class Day:
     def fill(self, rows: Rows, parts: Numbers) -> None:
         """Write the parts of some rows into an array of parts x rows."""
         parts[0] = self.measured[rows]
-        parts[1:] = self._usual()[:, np.newaxis]
+        parts[ENDS] = self.ends[:, rows]
+        parts[_OTHERS] = self._usual()[:, np.newaxis]
         there, at = self.odd.found(rows)
-        parts[1:, there] = self.odd.parts[:, at]
+        parts[_OTHERS, there] = self.odd.parts[:, at]
 
     def forget(self, rows: Rows, at_ms: Instants | None) -> bool:
         """Forget what readings of some rows alter, None: all of them; tell whether there was any.
@@ -146,11 +154,16 @@ class Day:
 
     def copied(self) -> Day:
         """Return the day as it is now."""
-        return replace(self, valid=self.valid.copy(), measured=self.measured.copy())
+        return replace(
+            self,
+            valid=self.valid.copy(),
+            measured=self.measured.copy(),
+            ends=self.ends.copy(),
+        )
 
     def _usual(self) -> Numbers:
-        usual = np.zeros(_OTHERS)
-        usual[_KNOWN - 1] = self.end_ms - self.begin_ms
+        usual = np.zeros(_COUNT)
+        usual[_KNOWN] = self.end_ms - self.begin_ms
         return usual
 
 

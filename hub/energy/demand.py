@@ -49,8 +49,8 @@ def maximum(edges: Sequence[int], figures: Sequence[Figure]) -> Demand:
         return Demand(None, None, None, missing)
     per_hour = HOUR_MS / WINDOW_MS
     highest, at_ms, _ = max(known, key=lambda one: (one[0], -one[1]))
-    lows = [value if one.low is None else one.low for value, _, one in known]
-    highs = [value if one.high is None else one.high for value, _, one in known]
+    lows = [value if one.least is None else one.least for value, _, one in known]
+    highs = [value if one.most is None else one.most for value, _, one in known]
     return Demand(highest * per_hour, max(lows) * per_hour, max(highs) * per_hour, missing, at_ms)
 
 

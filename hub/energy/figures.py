@@ -22,9 +22,10 @@ Instants = NDArray[np.int64]
 class Uses(Protocol):
     """Per point and step (arrays of points x steps): parts of the use, and the share missing.
 
-    ``measured + estimated`` is the use in the unit of the point; ``low`` and ``high`` bound it;
-    ``gap`` (0..1) is the share of the step's time between readings too far apart to know its
-    course, ``missing`` (0..1) that of which nothing is known.
+    ``measured + estimated`` is the use in the unit of the point; ``low`` and ``high`` bound it,
+    give or take the ``doubt`` at the step's edges (of which there is one more). ``gap`` (0..1) is
+    the share of the step's time between readings too far apart to know its course, ``missing``
+    (0..1) that of which nothing is known.
     """
 
     @property
@@ -50,6 +51,10 @@ class Uses(Protocol):
     @property
     def missing(self) -> Numbers:
         """Return the share of the step of which nothing is known."""
+
+    @property
+    def doubt(self) -> Numbers:
+        """Return what may have been used on the other side of each edge."""
 
     @property
     def findings(self) -> Sequence[PointFinding]:
@@ -120,17 +125,20 @@ class Read:
         missing = float(np.dot([one.missing for one in steps], lasted))
         gap = float(np.dot([one.gap for one in steps], lasted))
         found = int(self._found[lines].sum())
-        return _figure(value, 0.0, (missing, gap), (value, value), found)
+        ends = _factors(counters) / divisor @ self._parts.doubt[lines][:, [0, -1]].sum(axis=1)
+        return _figure(value, 0.0, (missing, gap), (value, value, float(ends)), found)
 
 
 class _Parts(NamedTuple):
     """Uses laid out for summing: columns x counters x steps, 0 where nothing is known.
 
-    ``sums`` are measured, estimated, low and high; ``shares`` missing and gap.
+    ``sums`` are measured, estimated, low, high and what is in doubt at both ends of each step;
+    ``shares`` missing and gap; ``doubt`` is that of each edge.
     """
 
     sums: Numbers
     shares: Numbers
+    doubt: Numbers
     known: NDArray[np.bool_]
     found: NDArray[np.int64]
 
@@ -138,9 +146,10 @@ class _Parts(NamedTuple):
     def of(cls, uses: Uses, found: NDArray[np.int64]) -> _Parts:
         """Lay uses out."""
         known = uses.missing < 1
-        columns = np.stack([uses.measured, uses.estimated, uses.low, uses.high])
+        ends = uses.doubt[:, :-1] + uses.doubt[:, 1:]
+        columns = np.stack([uses.measured, uses.estimated, uses.low, uses.high, ends])
         sums = np.where(known, columns, 0.0)
-        return cls(sums, np.stack([uses.missing, uses.gap]), known, found)
+        return cls(sums, np.stack([uses.missing, uses.gap]), uses.doubt, known, found)
 
 
 def _factors(counters: Sequence[Counter]) -> Numbers:
@@ -174,7 +183,7 @@ def _figures(parts: _Parts, lines: Sequence[int], factors: Numbers) -> tuple[Fig
             counts,
             columns[0],
             columns[1],
-            zip(columns[2], columns[3], strict=True),
+            zip(*columns[2:], strict=True),
             strict=True,
         )
     )
@@ -184,10 +193,12 @@ def _figure(
     value: float,
     guessed: float,
     shares: tuple[float, float],
-    bounds: tuple[float, float],
+    bounds: tuple[float, float, float],
     found: int,
 ) -> Figure:
+    """Return a figure; ``bounds`` are low, high, and what is in doubt at the ends of its time."""
     missing, gap = shares
+    low, high, ends = bounds
     share = min(max(guessed / value, 0.0), 1.0) if value else 0.0
     estimated = (1 - missing) * share
-    return Figure(value, 1 - missing - estimated, estimated, missing, *bounds, gap, found)
+    return Figure(value, 1 - missing - estimated, estimated, missing, low, high, gap, found, ends)

@@ -152,7 +152,7 @@ def scaled(figure: Figure, factor: float) -> Figure:
     value, low, high = (
         None if one is None else one * factor for one in (figure.value, figure.low, figure.high)
     )
-    return replace(figure, value=value, low=low, high=high)
+    return replace(figure, value=value, low=low, high=high, ends=figure.ends * factor)
 
 
 def combined(first: Figure, second: Figure, of: Callable[[float, float], float]) -> Figure:
@@ -191,7 +191,8 @@ def summed(figures: Sequence[Figure]) -> Figure:
             [(one, one.high) for one in known],
         )
     )
-    return Figure(value, 1 - missing - estimated, estimated, missing, low, high)
+    ends = math.fsum(one.ends for one in known)
+    return Figure(value, 1 - missing - estimated, estimated, missing, low, high, ends=ends)
 
 
 def losses(parts: Sequence[Loss]) -> Loss:

@@ -130,6 +130,7 @@ def packed(day: Day, key: str) -> bytes:
     columns = [
         ("valid", np.packbits(day.valid)),
         ("measured", day.measured),
+        ("ends", day.ends),
         ("rows", day.odd.rows),
         ("parts", day.odd.parts),
         ("since_ms", day.odd.since_ms),
@@ -172,6 +173,7 @@ def unpacked(content: bytes, key: str) -> Day:
         said["end_ms"],
         np.unpackbits(columns["valid"], count=len(columns["measured"])).astype(np.bool_),
         columns["measured"],
+        columns["ends"],
         Odd(*(columns[name] for name in ("rows", "parts", "since_ms", "until_ms"))),
         columns["whose"],
         Intervals(**{name: columns[f"across.{name}"] for name in COLUMNS}, findings=()),

@@ -48,7 +48,8 @@ SHORTEST_GAP_MS = 900_000
 LITRES = 1000.0
 AHEAD_DAYS = 400  # so many closed days are worked out before anybody asks
 AHEAD_COUNTERS = 300  # of so many counters at once, so that nobody waits for it
-FORMAT = 2  # to be raised when the same readings give other days
+_BEGIN, _END = PARTS.index("begin"), PARTS.index("end")
+FORMAT = 3  # to be raised when the same readings give other days
 
 
 def rule_of(point: Point, device: Device) -> CounterRule:
@@ -65,7 +66,13 @@ def rule_of(point: Point, device: Device) -> CounterRule:
     else:
         rule = CounterRule(most_per_h=1e6)
     most = rule.most_per_h if point.most_per_h is None else point.most_per_h
-    return replace(rule, modulus=point.rollover, gap_ms=gap_ms, most_per_h=most)
+    return replace(
+        rule,
+        modulus=point.rollover,
+        resolution=max(rule.resolution, point.digit or 0.0),
+        gap_ms=gap_ms,
+        most_per_h=most,
+    )
 
 
 class Ledger:
@@ -112,7 +119,8 @@ class Ledger:
             laid, findings = self._by_days(which, edges, days)
         else:
             laid, findings = self._directly(which, edges)
-        columns = {name: column[back] for name, column in laid.columns(edges).items()}
+        told = laid.columns(edges, self._digits(which))
+        columns = {name: column[back] for name, column in told.items()}
         findings += self._changed(which, edges)
         return Uses(numbers, edges, **columns, findings=self._told(which, findings, edges))
 
@@ -135,6 +143,25 @@ class Ledger:
         rows, cuts = lacking
         self._known(self._main[rows], cuts, np.ones(len(cuts) - 1, np.bool_))
         return True
+
+    def _digits(self, which: Rows) -> Numbers:
+        """Return the last digit that each counter shows, as use."""
+        changes = self.days.changes
+        multipliers = [
+            max(
+                (one.multiplier for one in changes.get(number, ()) if one.multiplier is not None),
+                default=0.0,
+            )
+            for number in self._numbers[which].tolist()
+        ]
+        rules = [self._rules[n] for n in which.tolist()]
+        return np.array(
+            [
+                rule.resolution * max(rule.multiplier, changed)
+                for rule, changed in zip(rules, multipliers, strict=True)
+            ],
+            np.float64,
+        )
 
     def _changed(self, which: Rows, edges: Instants) -> list[tuple[int, Finding]]:
         """Return the changes of meters that people entered, as findings."""
@@ -243,6 +270,7 @@ class Ledger:
         cuts = _cuts(edges, days)
         whole = np.isin(cuts[:-1], days[:-1])
         begins = np.searchsorted(cuts, edges[:-1])
+        ends = np.searchsorted(cuts, edges[1:]) - 1
         sums = np.empty((len(begins), len(PARTS), len(which)))
         at_once = max(DAYS_AT_ONCE // len(cuts), 1)
         over: list[tuple[Rows, Intervals]] = [(which[:0], NOTHING)]
@@ -251,6 +279,9 @@ class Ledger:
             part = slice(first, first + at_once)
             cells, across, found = self._cells(which[part], cuts, whole)
             sums[:, :, part] = np.add.reduceat(cells, begins, axis=0)
+            # What is in doubt at the edges between them the times of a step share.
+            sums[:, _BEGIN, part] = cells[begins, _BEGIN]
+            sums[:, _END, part] = cells[ends, _END]
             over += across
             findings += [(first + n, one) for n, one in found]
         hanging = self._lay(which, *_once(over, which), edges)

@@ -45,10 +45,12 @@ class Figure:
     """What was used in a time; ``value`` is None where nothing is known, which is not zero.
 
     The shares add up to 1: ``missing`` of the meters' time nothing is known; the rest is divided as
-    the value is into measured and estimated. ``low`` and ``high`` bound the part that is known.
-    ``gap`` of the time lies between readings too far apart; where a gap begins and ends inside the
-    figure's time its use is sure all the same: the bounds meet. ``findings`` counts what was found
-    about its meters in that time.
+    the value is into measured and estimated. ``low`` and ``high`` bound what is known, as far as
+    gaps leave it open; both ends of the time leave ``ends`` open on either side: what was used
+    between the two readings around an end, and the last digit of the meters. With them it lies
+    between ``least`` and ``most``, and these are told. ``gap`` of the time lies between readings
+    too far apart; where a gap begins and ends inside the figure's time its use is sure all the
+    same. ``findings`` counts what was found about its meters in that time.
     """
 
     value: float | None
@@ -59,6 +61,17 @@ class Figure:
     high: float | None = None
     gap: float = 0.0
     findings: int = 0
+    ends: float = 0.0
+
+    @property
+    def least(self) -> float | None:
+        """Return what was used at least."""
+        return None if self.low is None else max(self.low - self.ends, 0.0)
+
+    @property
+    def most(self) -> float | None:
+        """Return what was used at most."""
+        return None if self.high is None else self.high + self.ends
 
     @property
     def coverage(self) -> float:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.energy.counter import Finding, Instants, Intervals, Kind, Numbers
+from hub.energy.counter import Finding, Flags, Instants, Intervals, Kind, Numbers
 
 Rows = NDArray[np.intp]
 
@@ -53,10 +53,13 @@ class PointFinding(NamedTuple):
 class Uses:
     """What was used per point and step: arrays of shape (points, steps) in the point's unit.
 
-    ``measured`` and ``estimated`` add up to the use, which lies between ``low`` and ``high``.
-    ``gap`` and ``missing`` are shares (0..1) of the step's time: between readings too far apart to
-    know its course; outside of all readings. Where ``missing`` is 1 the numbers are 0 and mean
-    nothing. ``edges`` has one more element than there are steps.
+    ``measured`` and ``estimated`` add up to the use, which lies between ``low`` and ``high``, give
+    or take the ``doubt`` at both edges of the step: what the meter may have used on the other side
+    of an edge between two readings, and half of its last digit. Between two steps that are added
+    up it cancels out. ``gap`` and ``missing`` are shares (0..1) of the step's time: between
+    readings too far apart to know its course; outside of all readings. Where ``missing`` is 1 the
+    numbers are 0 and mean nothing. ``edges`` and ``doubt`` have one more element than there are
+    steps.
     """
 
     points: NDArray[np.int32]
@@ -67,6 +70,7 @@ class Uses:
     high: Numbers
     gap: Numbers
     missing: Numbers
+    doubt: Numbers
     findings: tuple[PointFinding, ...] = ()
 
     @property
@@ -89,23 +93,31 @@ class Pieces(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Laid:
-    """Intervals laid over steps: arrays of shape (rows, steps) that add up.
+    """Intervals laid over steps: arrays of shape (rows, steps), which add up but for two.
 
     ``measured``, ``estimated``, ``low``, ``high`` (these two of what is estimated only) in the
-    counter's unit; ``known`` and ``gap`` in ms of the step.
+    counter's unit; ``known`` and ``gap`` in ms of the step. ``begin`` and ``end`` are what was
+    measured between the two readings around the edge at which a step begins, or ends: on which
+    side of it nobody knows. They have the precision of float32, as which they are kept.
     """
 
     measured: Numbers
+    begin: Numbers
+    end: Numbers
     estimated: Numbers
     low: Numbers
     high: Numbers
     known: Numbers
     gap: Numbers
 
-    def columns(self, edges: Instants) -> dict[str, Numbers]:
-        """Return the columns of uses."""
+    def columns(self, edges: Instants, digit: Numbers | float = 0.0) -> dict[str, Numbers]:
+        """Return the columns of uses; ``digit`` is the last one that each row's counter shows."""
         length = np.diff(edges)
+        doubt = np.zeros((len(self.measured), len(edges)))
+        doubt[:, :-1] = self.begin
+        doubt[:, 1:] = np.maximum(doubt[:, 1:], self.end)
         return {
+            "doubt": doubt + np.reshape(digit, (-1, 1)) / 2,
             "measured": self.measured,
             "estimated": self.estimated,
             "low": self.measured + self.low,
@@ -143,9 +155,16 @@ def lay(
         sums = np.bincount(bins[chosen], values[chosen], shape[0] * shape[1])
         return np.asarray(sums.reshape(shape), np.float64)
 
+    def cut_at(beyond: Flags) -> Numbers:
+        """Return the measured intervals that go on beyond an edge of their step."""
+        whole = summed(intervals.used[interval], ~spread & beyond)
+        return whole.astype(np.float32).astype(np.float64)
+
     time = part * lasted[interval]
     return Laid(
         measured=summed(used, ~spread),
+        begin=cut_at(intervals.start_ms[interval] < edges[cut.step]),
+        end=cut_at(intervals.end_ms[interval] > edges[cut.step + 1]),
         estimated=summed(used, spread),
         low=summed(np.minimum(low, used), spread),
         high=summed(np.maximum(high, used), spread),

@@ -116,8 +116,8 @@ def figure(one: Figure) -> dict[str, Json]:
         "measured": share(one.measured),
         "estimated": share(one.estimated),
         "missing": share(one.missing),
-        "low": rounded(one.low),
-        "high": rounded(one.high),
+        "low": rounded(one.least),
+        "high": rounded(one.most),
         "coverage": share(one.coverage),
     }
 

@@ -79,4 +79,5 @@ def _points(settings: Settings, device: DeviceSpec, numbers: Mapping[str, int]) 
             writable=spec.write is not None,
             rollover=spec.rollover,
             most_per_h=spec.most_per_h,
+            digit=spec.digit,
         )

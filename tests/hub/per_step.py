@@ -16,8 +16,12 @@ def per_step(
     edges: ArrayLike,
     courses: Mapping[int, Course] | None = None,
     point: int = 0,
+    digit: float = 0.0,
 ) -> Uses:
-    """Return what one counter used per step; ``courses`` are by the start of their gap."""
+    """Return what one counter used per step; ``courses`` are by the start of their gap.
+
+    ``digit`` is the last one that the counter shows.
+    """
     instants = np.asarray(edges, np.int64)
     row = np.zeros(len(intervals), np.intp)
     known = {(0, start): course for start, course in (courses or {}).items()}
@@ -27,4 +31,6 @@ def per_step(
         for one in intervals.findings
         if one.start_ms < instants[-1] and one.end_ms > instants[0]
     )
-    return Uses(np.array([point], np.int32), instants, **laid.columns(instants), findings=findings)
+    return Uses(
+        np.array([point], np.int32), instants, **laid.columns(instants, digit), findings=findings
+    )

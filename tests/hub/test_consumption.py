@@ -112,6 +112,23 @@ def values(table: Table) -> dict[str, object]:
     return {row.id: row.total.value for row in table.rows}
 
 
+def test_both_ends_of_a_time_leave_open_what_was_used_around_them() -> None:
+    made = Counters()
+    made.run(80, 6.0, T0 - HOUR, T0 + 6 * HOUR)
+    hourly = made.use(places=("d9",), step="hour")
+    sharp = hourly.total
+    assert sharp.total.ends == pytest.approx(0.01)  # readings at both ends: the last digit only
+    beside = {"start_ms": T0 + 30_000, "end_ms": T0 + 4 * HOUR + 30_000}
+    blurred = made.use(places=("d9",), **beside).total.total
+    assert blurred.value == pytest.approx(24)
+    assert (blurred.low, blurred.high) == (pytest.approx(24), pytest.approx(24))
+    assert blurred.least == pytest.approx(24 - 0.01 - 2 * 0.1)  # 6 kWh/h, read every minute
+    assert blurred.most == pytest.approx(24 + 0.01 + 2 * 0.1)
+    for total in (sharp.total, made.use(places=("d9",), step="total").total.total):
+        assert (total.least, total.most) == (pytest.approx(23.99), pytest.approx(24.01))
+    assert [one.ends for one in sharp.steps] == pytest.approx([0.01] * 4)
+
+
 def ids(found: Sequence[object]) -> list[str]:
     return [one.device.id for one in found]  # type: ignore[attr-defined]
 

@@ -52,6 +52,7 @@ class Steady:
             used * 2,
             nothing,
             np.tile(missing, (len(points), 1)),
+            np.zeros((len(points), len(edges))),
         )
 
     def unread(self, points: Sequence[Point], edges: np.ndarray) -> int:

@@ -27,7 +27,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 FIRST_DAY = date(2026, 11, 2)
 T0 = calendar.day_start(FIRST_DAY, ZONE)
 BAD = flag(Quality.BAD, Reason.OUT_OF_RANGE)
-PARTS = ("measured", "estimated", "low", "high", "gap", "missing")
+PARTS = ("measured", "estimated", "low", "high", "doubt", "gap", "missing")
 
 
 def site_of(counters: int, zone: ZoneInfo = ZONE, interval: timedelta = timedelta(minutes=15)):
@@ -106,7 +106,9 @@ def reference(hub: Hub, lives, edges) -> list[Uses]:
         rule = rule_of(point, hub.site.devices[point.device])
         good = [(at, value) for _, at, value, quality in readings if quality == 0]
         columns = zip(*good, strict=True) if good else ((), ())
-        made.append(per_step(intervals(*columns, rule, changes), edges, point=point.number))
+        multiplier = max([1.0, *(one.multiplier for one in changes if one.multiplier is not None)])
+        known = intervals(*columns, rule, changes)
+        made.append(per_step(known, edges, None, point.number, rule.resolution * multiplier))
     return made
 
 
@@ -143,6 +145,15 @@ def test_what_can_be_true_of_a_counter_goes_by_its_utility(
     assert rule.resolution == RULES[utility].resolution * times
     assert rule.most_per_h == (own or RULES[utility].most_per_h * times)
     assert (rule.modulus, rule.gap_ms) == (1e6, 45 * MINUTE)
+
+
+def test_a_counter_that_shows_coarse_steps_is_only_as_exact_as_they_are() -> None:
+    (device,) = site_of(1).devices.values()
+    told = {
+        digit: rule_of(replace(device.points[0], digit=digit), device).resolution
+        for digit in (None, 0.001, 1.0)
+    }
+    assert told == {None: 0.01, 0.001: 0.01, 1.0: 1.0}
 
 
 @pytest.mark.parametrize("few", [0, 32])

@@ -121,6 +121,16 @@ def test_a_good_folder_becomes_a_site(folder: Path) -> None:
     assert site.zone.key == "Asia/Shanghai"
 
 
+def test_a_point_knows_the_step_that_its_register_shows(folder: Path) -> None:
+    points = build_site(load(folder), lambda ids: {id_: n for n, id_ in enumerate(ids)}).points
+    told = {point.name: point.digit for point in points.values()}
+    assert told == {"power": None, "energy": None, "load_limit": 1.0, "flow": None}
+    scaled = METER.replace("type: float32, unit: kWh", "type: uint32, scale: 0.1, unit: kWh")
+    (folder / "profiles" / "try-meter.yaml").write_text(scaled, "utf-8")
+    points = build_site(load(folder), lambda ids: {id_: n for n, id_ in enumerate(ids)}).points
+    assert {point.digit for point in points.values() if point.name == "energy"} == {0.1}
+
+
 def test_what_is_not_written_has_a_safe_value(folder: Path) -> None:
     settings = load(folder)
     assert settings.writes is False

@@ -204,6 +204,7 @@ def test_any_order_of_arrival_gives_the_same_courses(few: int, seed: int, asked:
         made = intervals([row[1] for row in rows], [row[2] for row in rows], rule)
         courses = with_courses(made)
         for edges in (days, days[::7], hours_of(MONDAY + 4 * WEEK, MONDAY + 5 * WEEK)):
-            found, wanted = hub.uses(edges), per_step(made, np.array(edges), courses)
+            found = hub.uses(edges)
+            wanted = per_step(made, np.array(edges), courses, point.number, rule.resolution)
             for part in PARTS:
                 assert getattr(found, part) == pytest.approx(getattr(wanted, part), abs=1e-6), part

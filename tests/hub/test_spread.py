@@ -33,6 +33,38 @@ def test_a_gap_is_spread_evenly_and_every_step_says_its_bounds() -> None:
     assert whole.high[0, 0] == pytest.approx(13.0)
 
 
+@given(st.data())
+def test_what_was_truly_used_lies_within_the_bounds_of_every_span(data: st.DataObject) -> None:
+    """A meter whose power changes every minute, read now and then to a digit of 0.1."""
+    power = data.draw(st.lists(st.floats(0, 10 / 60), min_size=240, max_size=240))
+    true = np.concatenate([[0.0], np.cumsum(power)])
+    apart = st.integers(1, 40)  # now and then longer than a gap
+    minutes = np.cumsum(data.draw(st.lists(apart, min_size=30, max_size=30)))
+    minutes = minutes[minutes <= 240]
+    shown = np.floor((100 + true[minutes]) * 10) / 10
+    inner = data.draw(st.sets(st.integers(minutes[0], minutes[-1]), max_size=8))
+    cuts = sorted({int(minutes[0]), int(minutes[-1]), *inner})
+    if len(cuts) < 2:
+        return
+    rule = CounterRule(resolution=0.1, most_per_h=10.0, gap_ms=15 * MINUTE)
+    made = intervals(MONDAY + MINUTE * minutes, shown, rule)
+    uses = per_step(made, MONDAY + MINUTE * np.array(cuts), digit=0.1)
+    low, high, doubt = uses.low[0], uses.high[0], uses.doubt[0]
+    for first in range(len(cuts) - 1):
+        for last in range(first + 1, len(cuts)):
+            used = true[cuts[last]] - true[cuts[first]]
+            ends = doubt[first] + doubt[last]  # what is in doubt between the steps cancels out
+            assert low[first:last].sum() - ends <= used + 1e-6
+            assert used <= high[first:last].sum() + ends + 1e-6
+
+
+def test_nothing_is_in_doubt_but_the_last_digit_where_readings_stand_at_the_edges() -> None:
+    made = intervals(MONDAY + 10 * MINUTE * np.arange(25), 5 + 0.1 * np.arange(25), RULE)
+    assert per_step(made, hours(4), digit=0.01).doubt == pytest.approx(np.full((1, 5), 0.005))
+    beside = per_step(made, hours(4) - MINUTE, digit=0.01).doubt
+    assert beside[0, 1:] == pytest.approx(0.1 + 0.005)
+
+
 def test_before_the_first_and_after_the_last_reading_it_is_missing() -> None:
     at = MONDAY + HOUR + MINUTE * np.arange(0, 91, 10)
     uses = per_step(intervals(at, 5 + 0.1 * np.arange(10), RULE), hours(4))
