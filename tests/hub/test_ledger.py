@@ -294,7 +294,7 @@ def test_a_late_reading_touches_the_days_around_it_and_no_other(monkeypatch) -> 
 
 
 class Overtaken(MemoryStore):
-    """A store that keeps a late reading while it is being read."""
+    """A store that keeps late readings while their time is being read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -303,7 +303,7 @@ class Overtaken(MemoryStore):
 
     def rollups(self, points, start_ms, end_ms):
         found = super().rollups(points, start_ms, end_ms)
-        if self.late is not None:
+        if self.late is not None and start_ms <= self.late.at_ms.max() < end_ms:
             batch, self.late = self.late, None
             self.append(batch, 1000)
             self.told(batch, 1000)

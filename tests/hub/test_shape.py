@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from hub.energy import calendar, ledger, shape
 from hub.energy.counter import Intervals, Kind, MeterChange, intervals
-from hub.energy.ledger import rule_of
+from hub.energy.ledger import Ledger, rule_of
 from hub.energy.spread import Course
+from hub.model import Batch
 from tests.hub.per_step import per_step
-from tests.hub.test_ledger import DAY, HOUR, MINUTE, PARTS, Hub, site_of
+from tests.hub.test_ledger import DAY, HOUR, MINUTE, PARTS, Hub, Overtaken, site_of
 
 WEEK = 7 * DAY
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -153,6 +154,39 @@ def test_a_late_reading_in_the_weeks_before_recomputes_the_gap(few: int) -> None
     hub.ledger.change({})
     assert bent.used[0] == pytest.approx(2 * np.array(true))
     assert hub.uses(edges).used[0] == pytest.approx(true)
+
+
+def test_what_comes_while_weeks_are_read_and_another_gap_is_learned_is_not_overlooked() -> None:
+    other = (MONDAY + 5 * WEEK + 2 * HOUR, MONDAY + 5 * WEEK + 6 * HOUR)
+    rows = without(room(MONDAY, MONDAY + 6 * WEEK), GAP, other)
+    weeks = [(MONDAY + n * WEEK + 12 * HOUR, MONDAY + (n + 1) * WEEK) for n in (1, 2)]
+    in_time = without(rows, *weeks)  # two weeks are too few
+    hub = Hub(site_of(1))
+    hub.store = Overtaken()
+    hub.ledger = Ledger(hub.site, hub.store)
+    hub.keep(in_time)
+
+    def told(batch: Batch, seq: int) -> None:
+        hub.uses(hours_of(*other))  # begins later, ends earlier
+        hub.ledger.recorded(batch, seq)
+
+    hub.store.told = told
+    hub.store.late = Batch.of(*zip(*sorted({*rows} - {*in_time}), strict=True), GAP[1])
+    edges = hours_of(*GAP)
+    hub.uses(edges)
+    assert hub.uses(edges).used[0] == pytest.approx([used_by(at, ZONE) for at in edges[:-1]])
+
+
+def test_a_change_of_the_meter_in_the_weeks_before_recomputes_the_gap() -> None:
+    hub = Hub(site_of(1))
+    hub.keep(without(room(MONDAY, MONDAY + 6 * WEEK), GAP))
+    edges = hours_of(*GAP)
+    hub.uses(edges)
+    thursday = MONDAY + 2 * WEEK + 3 * DAY
+    hub.ledger.change({1: [MeterChange(thursday, 1.0, 1.0, multiplier=2.0)]})
+    used = dict(zip(edges, hub.uses(edges).used[0], strict=False))
+    wednesday = MONDAY + 4 * WEEK + 2 * DAY + 20 * HOUR  # as in weeks of 1, 1, 1 and 2
+    assert used[wednesday + 2 * DAY] == pytest.approx(1.5 * used[wednesday])  # 1, 1, 2 and 2
 
 
 def with_courses(made: Intervals) -> dict[int, Course]:
