@@ -181,6 +181,17 @@ def test_edges_are_the_usable_readings_on_both_sides_however_far(store: Any) -> 
     assert found.before_ms.tolist() == [T0 + 7 * MINUTE, T0 + 300 * HOUR, 0]
 
 
+def test_a_reading_of_a_clock_that_was_never_set_is_no_neighbour_and_in_no_series(
+    store: Any,
+) -> None:
+    store.append(batch((1, 5 * MINUTE, 1.0), (1, T0, 2.0)), 1)
+    found = store.edges([1], 7 * MINUTE)
+    assert math.isnan(found.before[0])
+    assert found.after.tolist() == [2.0]
+    for step_ms in (MINUTE, HOUR):
+        assert store.series([1], 0, HOUR, step_ms, ["max"])[1]["max"] == [None] * (HOUR // step_ms)
+
+
 def test_an_export_has_every_reading_once(store: Any) -> None:
     said = [(point, T0 + n * 7 * HOUR, float(n)) for point in (1, 2) for n in range(20)]
     store.append(batch(*said), 1)
