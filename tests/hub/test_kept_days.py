@@ -289,6 +289,49 @@ def test_a_store_that_is_away_leaves_the_days_alone(office: Office, monkeypatch)
     assert {file: file.read_bytes() for file in office.folder.iterdir()} == files
 
 
+def no_room(*_: object) -> None:
+    raise OSError("No space left on device")
+
+
+def test_days_that_could_not_be_written_are_written_later(office: Office) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept_days, "_put", no_room)
+        office.work()
+    office.work()
+    office.start()
+    office.store.deaf = True
+    assert office.uses(days_of(DAYS)).used == pytest.approx(24.0)
+
+
+def test_a_day_that_could_not_be_taken_away_is_taken_away_later(office: Office) -> None:
+    office.work()
+    office.keep([(1, T0 + 2 * DAY + 7 * HOUR + 1, 600.0, 0)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(office.kept, "write", no_room)
+        office.backlog.write()
+    office.backlog.write()
+    office.start()
+    office.check(days_of(DAYS))
+
+
+def test_a_day_that_readings_still_alter_is_not_written_before_it_is_over(office: Office) -> None:
+    while office.ledger.work_out(LONG_AFTER):
+        pass
+    now_ms = T0 + 3 * DAY + 5 * HOUR
+    _, early = office.ledger.days.to_write(now_ms)
+    assert early
+    assert all(day.until_ms < now_ms for day in early.values())
+    _, rest = office.ledger.days.to_write(LONG_AFTER)
+    assert {T0 + n * DAY for n in range(DAYS)} <= early.keys() | rest.keys()
+
+
+def test_what_people_read_before_the_first_reading_is_no_time_of_nothing(office: Office) -> None:
+    begin = T0 - 9 * DAY  # in another week than the first reading: not worked out with it
+    office.change({1: [MeterChange(begin, 10.0, 476.0 - 8 * 24)]})
+    office.work()
+    assert office.uses([begin, begin + DAY, begin + 2 * DAY]).used[0] == pytest.approx(24)
+
+
 def test_a_late_reading_of_what_tells_a_pace_touches_the_finding(monkeypatch) -> None:
     """What a counter is held against may come late, too."""
     made = site_of(1)
