@@ -138,7 +138,7 @@ def packets(data: bytes) -> list[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def replaying(conversation: Callable[[], bytes]):
+async def replaying(conversation: Callable[[], bytes], *, ends: bool = False):
     """Serve on loopback: whoever connects and says something hears the conversation."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,6 +146,8 @@ async def replaying(conversation: Callable[[], bytes]):
             await reader.read(1)
             writer.write(conversation())
             await writer.drain()
+            if ends:
+                writer.write_eof()
             while await reader.read(1000):
                 pass
         writer.close()
@@ -214,10 +216,11 @@ async def test_a_broker_that_says_what_any_capture_holds_costs_the_connection_at
     """All bytes of all sides, as if a broker had sent them after a welcome."""
     if not file.is_file():
         pytest.skip("the captures are not here: ../shared/data/pcap")
-    welcome = b"\x20\x02\x00\x00"
+    welcome, later = b"\x20\x02\x00\x00", b"\x30\x08\x00\x01tlater"
     first = [welcome + b"".join(segment.data for segment in segments(file))]
     async with (
-        replaying(lambda: first.pop() if first else welcome) as url,
+        replaying(lambda: first.pop() if first else welcome + later, ends=True) as url,
         listening(f"{url}?version=3.1.1") as ear,
     ):
-        await until(lambda: not first and ear.line.connected())
+        await until(lambda: ("t", b"later") in [(one.topic, one.payload) for one in ear.heard])
+        assert {one.topic for one in ear.heard} <= {"t", "topicX"}, "nonsense was heard"
