@@ -1,4 +1,4 @@
-"""The composition root: settings become a running hub. Nothing else wires parts together.
+"""The composition root: settings become a running hub. Nothing else wires the path.
 
 The path of a reading, in the order in which `running` starts it::
 
@@ -7,6 +7,8 @@ The path of a reading, in the order in which `running` starts it::
     broker -> MQTT ----/                                              |         |
                                                               TimeSeriesStore   alarms, tickets,
                                                                                 outbox -> Pipeline
+
+Last of all `serve` shows the hub to people: its pages, its API, the socket file of its commands.
 """
 
 from __future__ import annotations
@@ -17,12 +19,11 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drivers import registry
-from hub.access import Access, first_admin
 from hub.control import Commands
 from hub.control.commands import Write
 from hub.database import availability, dead_letters, runs
@@ -38,7 +39,6 @@ from hub.intake import Intake
 from hub.journal import Journal, Retention, Shedding
 from hub.kept import (
     Kept,
-    back_up,
     backlog_of,
     consumption_of,
     hot_water_of,
@@ -60,14 +60,11 @@ from hub.ports import (
     StoreError,
     Twins,
 )
-from hub.probe import Probe
 from hub.recorder import Recorder
 from hub.schedule import Schedule
+from hub.served import serve
 from hub.settings import Settings
 from hub.site import Device, Gateway, Site
-from hub.web import Parts, build
-from hub.web.local import LocalReader
-from hub.web.server import Server, listening, listening_at
 from hub.whole import Hub
 
 log = logging.getLogger(__name__)
@@ -102,7 +99,12 @@ async def running(
     """Run a hub of checked settings; parts stop in the reverse of the order they start in."""
     outside = outside or Outside()
     async with AsyncExitStack() as stack:
-        yield await _Start(settings, clock, outside, stack).hub()
+        hub = await _Start(settings, clock, outside, stack).hub()
+        if outside.web:
+            memory, twins = outside.memory, outside.twins
+            # Last of all: who can see the hub can use it.
+            hub = await serve(hub, settings, clock, stack, memory=memory, twins=twins)
+        yield hub
 
 
 class _Start:
@@ -118,21 +120,11 @@ class _Start:
         self.ended = asyncio.Event()
 
     async def hub(self) -> Hub:
-        """Start everything and return it."""
+        """Start every part of the path and return the hub, which nobody sees yet."""
         kept = open_kept(self.settings, self.clock, self.stack, memory=self.outside.memory)
         live = Live(max(kept.site.points, default=0))
         live.restore(last_readings(kept.store))
-        core = Core(kept.site, self.settings.packs, self.settings.promise)
-        pipeline = Pipeline(kept.database, LogNotifier(), self.clock)
-        self._run("notify", pipeline.run())
-
-        def heard(effect: Effect) -> None:
-            if isinstance(effect, Notification):
-                pipeline.wake()
-            if self.outside.heard is not None:
-                self.outside.heard(effect)
-
-        engine = Engine(core, kept.journal, kept.database, self.clock, heard)
+        engine = self._engine(kept)
         meters = meters_of(kept)
         backlog = backlog_of(kept, meters, self.clock)
         self.stack.callback(backlog.close)  # after the recorder, of which the ledger is told
@@ -156,7 +148,7 @@ class _Start:
         writes: dict[str | None, Write] = {}
         messages = await self._publishing(kept.site, intake, health, writes)
         pollers = self._polling(kept, intake, health, writes)
-        hub = Hub(
+        return Hub(
             kept=kept,
             live=live,
             intake=intake,
@@ -172,7 +164,20 @@ class _Start:
             messages=messages,
             ended=self.ended,
         )
-        return await self._served(hub) if self.outside.web else hub
+
+    def _engine(self, kept: Kept) -> Engine:
+        """Return what makes alarms and tickets, and start what tells people of them."""
+        core = Core(kept.site, self.settings.packs, self.settings.promise)
+        pipeline = Pipeline(kept.database, LogNotifier(), self.clock)
+        self._run("notify", pipeline.run())
+
+        def heard(effect: Effect) -> None:
+            if isinstance(effect, Notification):
+                pipeline.wake()
+            if self.outside.heard is not None:
+                self.outside.heard(effect)
+
+        return Engine(core, kept.journal, kept.database, self.clock, heard)
 
     def _recorder(self, kept: Kept, ledger: Ledger) -> Recorder:
         gather_s = VIRTUAL_GATHER_S if self.clock.virtual else GATHER_S
@@ -351,77 +356,6 @@ class _Start:
         self.stack.push_async_callback(commands.close)
         await commands.reconcile()
         return commands
-
-    async def _served(self, hub: Hub) -> Hub:
-        """Serve the pages, last of all: who can see the hub can use it."""
-        spec = self.settings.web
-        # Threads of their own: a slow chart delays no ticket, a password check no page.
-        reading, writing, asking, checking = (
-            self.clock.worker(name) for name in ("reading", "files", "asking", "checking")
-        )
-        for worker in (reading, writing, asking, checking):
-            self.stack.callback(worker.close)
-        parts = Parts(
-            site=hub.kept.site,
-            profiles=self.settings.profiles,
-            packs=self.settings.packs,
-            clock=self.clock,
-            live=hub.live,
-            store=hub.kept.store,
-            store_worker=reading,
-            file_worker=writing,
-            consumption=hub.consumption,
-            hot_water=hub.hot_water,
-            database=hub.kept.database,
-            database_worker=asking,
-            access=Access(hub.kept.database, checking, self.clock),
-            act=hub.engine.act,
-            health=hub.health,
-            meter_changes=hub.meter_changes,
-            commands=hub.commands,
-            probe=Probe(
-                site=hub.kept.site,
-                profiles=self.settings.profiles,
-                looks={gateway: poller.look for gateway, poller in hub.pollers.items()},
-                clock=self.clock,
-            ),
-            tariffs=self.settings.tariffs,
-            twins=self.outside.twins,
-            counters=hub.counters,
-            polls=hub.polls,
-            ready=hub.problems,
-            trouble=hub.retention.codes,
-            save=self._save(hub.kept),
-            locale=self.settings.locale,
-            secure_cookies=spec.https,
-        )
-        app = build(parts)
-        server = Server(app, listening(spec.host, spec.port))
-        await server.start()
-        self.stack.push_async_callback(server.stop)
-        if not self.outside.memory:
-            await self._serve_locally(LocalReader(app))
-        return replace(
-            hub,
-            address=f"http://{spec.host}:{server.port}",
-            one_time_password=first_admin(hub.kept.database, self.clock),
-        )
-
-    def _save(self, kept: Kept) -> Callable[[Path], Awaitable[object]] | None:
-        """Return what writes a backup of a hub that has its data in files, in its own thread."""
-        if self.outside.memory:
-            return None
-        worker = self.clock.worker("backup")
-        self.stack.callback(worker.close)
-        return lambda file: worker.run(lambda: back_up(self.settings, kept, self.clock, file))
-
-    async def _serve_locally(self, app: LocalReader) -> None:
-        """Answer the commands of this account beside the hub: its files are open only once."""
-        file = self.settings.socket_file
-        server = Server(app, listening_at(file))
-        self.stack.callback(file.unlink, missing_ok=True)
-        await server.start()
-        self.stack.push_async_callback(server.stop)
 
     def _run(self, name: str, job: Coroutine[Any, Any, None]) -> None:
         """Run a part until the stop; the hub ends when a part does."""
