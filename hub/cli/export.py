@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 
 from hub.cli import output, period
-from hub.cli.beside import Beside, from_files, hub_beside
+from hub.cli.beside import from_files, hub_beside
 from hub.cli.sites import add_config
 from hub.energy import told
 from hub.kept import Kept
 from hub.model import Point, written_duration
 from hub.ports import Refused
 from hub.settings import load
-from hub.sheet import FORMATS, Format, write
+from hub.sheet import FORMATS, Format, Sheet, write
 from hub.sheet.readings import readings_sheet, series_sheet
 from hub.site import Site
 
@@ -56,39 +57,47 @@ def export(arguments: argparse.Namespace) -> int:
     language = output.language_of(arguments, settings)
     span = period.span(arguments, settings.zone)
 
-    def ask(hub: Beside, file: Path) -> None:
-        params: dict[str, str | Sequence[str]] = {
-            "start": told.at(span[0], settings.zone),
-            "end": told.at(span[1], settings.zone),
-            "point": arguments.point,
-            "device": arguments.device,
-            "place": arguments.place,
-            "format": form,
-            "lang": language,
-        }
-        if arguments.step:
-            params["step"] = f"PT{arguments.step.total_seconds():g}S"
-        hub.fill(file, "/api/v1/export", params)
-
-    def make(kept: Kept, file: Path) -> None:
-        points = _chosen(kept.site, arguments)
-        if arguments.step:
-            step_ms = round(arguments.step / timedelta(milliseconds=1))
-            sheet = series_sheet(kept.store, kept.site, points, (*span, step_ms), language)
-        else:
-            sheet = readings_sheet(kept.store, kept.site, points, span, language)
-        write(sheet, form, file, language)
-
     with hub_beside(settings) as hub:
-        output.deliver(
-            lambda file: (
-                from_files(settings, lambda kept: make(kept, file))
-                if hub is None
-                else ask(hub, file)
-            ),
-            arguments.file,
-        )
+
+        def fill(file: Path) -> None:
+            if hub is None:
+                from_files(
+                    settings,
+                    lambda kept: write(
+                        _sheet(kept, arguments, span, language), form, file, language
+                    ),
+                )
+            else:
+                params = _params(arguments, span, settings.zone)
+                hub.fill(file, "/api/v1/export", params | {"format": form, "lang": language})
+
+        output.deliver(fill, arguments.file)
     return 0
+
+
+def _params(
+    arguments: argparse.Namespace, span: tuple[int, int], zone: ZoneInfo
+) -> dict[str, str | Sequence[str]]:
+    given: dict[str, str | Sequence[str]] = {
+        "start": told.at(span[0], zone),
+        "end": told.at(span[1], zone),
+        "point": arguments.point,
+        "device": arguments.device,
+        "place": arguments.place,
+    }
+    step = {"step": f"PT{arguments.step.total_seconds():g}S"} if arguments.step else {}
+    return given | step
+
+
+def _sheet(
+    kept: Kept, arguments: argparse.Namespace, span: tuple[int, int], language: str
+) -> Sheet:
+    """Return the readings of what is named, raw or what they come to per step."""
+    points = _chosen(kept.site, arguments)
+    if not arguments.step:
+        return readings_sheet(kept.store, kept.site, points, span, language)
+    step_ms = round(arguments.step / timedelta(milliseconds=1))
+    return series_sheet(kept.store, kept.site, points, (*span, step_ms), language)
 
 
 def _chosen(site: Site, arguments: argparse.Namespace) -> list[Point]:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from hub.energy import baseline, calendar
 from hub.energy.baseline import Weather
-from hub.energy.expected import NotEnough, fit
+from hub.energy.expected import Model, NotEnough, Observed, fit
 from hub.energy.metering import UTILITIES, Utility
 from hub.energy.question import Query as Question
 from hub.energy.told import at, rounded
@@ -98,14 +98,7 @@ def _answer(
     spreads: float,
 ) -> dict[str, object]:
     zone = parts.site.zone
-    before, now = (
-        baseline.observed(
-            *baseline.asked(parts.consumption, who, period),
-            zone,
-            _weather(parts, sensor, period) if sensor else None,
-        )
-        for period in (learnt, span)
-    )
+    before, now = (_observed(parts, who, sensor, period) for period in (learnt, span))
     head = {
         "place": who.places[0] if who.places else None,
         "device": who.devices[0] if who.devices else None,
@@ -117,21 +110,37 @@ def _answer(
     model = fit(before)
     if isinstance(model, NotEnough):
         return {**head, "enough": False, "reasons": list(model.reasons)}
-    usual = model.band(now.hour, now.temperature_c, spreads)
-    columns = {
-        "measured": now.used,
-        "expected": model.expected(now.hour, now.temperature_c),
-        **dict(zip(("usual", "low", "high"), usual, strict=True)),
-    }
     return {
         **head,
         "enough": True,
         **baseline.told_model(model),
         "hours": [at(start, zone) for start in now.start_ms.tolist()],
-        **{
-            name: [None if np.isnan(one) else rounded(one) for one in column.tolist()]
-            for name, column in columns.items()
-        },
+        **_columns(model, now, spreads),
+    }
+
+
+def _observed(
+    parts: Parts, who: Question, sensor: Point | None, period: tuple[int, int]
+) -> Observed:
+    """Return what was used in each hour of a time, with its weather where a sensor is named."""
+    edges, figures = baseline.asked(parts.consumption, who, period)
+    weather = _weather(parts, sensor, period) if sensor else None
+    return baseline.observed(edges, figures, parts.site.zone, weather)
+
+
+def _columns(model: Model, now: Observed, spreads: float) -> dict[str, list[float | None]]:
+    """Return one figure per hour: measured, expected, usual and its band; None where unknown."""
+    usual, low, high = model.band(now.hour, now.temperature_c, spreads)
+    columns = {
+        "measured": now.used,
+        "expected": model.expected(now.hour, now.temperature_c),
+        "usual": usual,
+        "low": low,
+        "high": high,
+    }
+    return {
+        name: [None if np.isnan(one) else rounded(one) for one in column.tolist()]
+        for name, column in columns.items()
     }
 
 

@@ -245,17 +245,7 @@ async def energy(
         most=MOST_ROWS,
         cost=await cost_section(page, course) if table.total.meters else None,
         into=lambda row: _into(page, wish, row),
-        files=[
-            (
-                page.t(name),
-                [(one, link(asked, parts, one, page.language, part)) for one in FORMATS],
-            )
-            for name, asked, part in (
-                ("download-ranking", ranking, "use"),
-                ("download-course", course, "use"),
-                ("findings", ranking, "findings"),
-            )
-        ],
+        files=_files(page, course, ranking),
         findings=table.findings,
         most_findings=MOST_FINDINGS,
         told=told_findings,
@@ -263,6 +253,24 @@ async def energy(
         figure=lambda value: form.number(told.rounded(value), told.PLACES),
         span_words=span_words(page, course),
     )
+
+
+def _files(
+    page: Frame, course: Question, ranking: Question
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what of the page may be had as a file: its name, and the address of each form."""
+    offered = (
+        ("download-ranking", ranking, "use"),
+        ("download-course", course, "use"),
+        ("findings", ranking, "findings"),
+    )
+    return [
+        (
+            page.t(name),
+            [(one, link(asked, page.parts, one, page.language, part)) for one in FORMATS],
+        )
+        for name, asked, part in offered
+    ]
 
 
 def _chart(page: Frame, drawn: Table, unit: str) -> UseChart:
