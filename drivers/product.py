@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 
 from hub.model import PointKind, Text, written_duration
 
@@ -20,6 +27,15 @@ class Spec(BaseModel):
     """A frozen piece of configuration; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+RECORDED = {"recorded": True}
+"""The context in which a configuration is read back that was checked before."""
+
+
+def written_keys(spec: BaseModel, info: ValidationInfo) -> set[str]:
+    """Return the keys that people wrote; none of what was recorded, defaults and all."""
+    return set() if info.context == RECORDED else spec.model_fields_set
 
 
 class Label(Spec):

@@ -11,9 +11,20 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
-from drivers.product import Condition, Duration, Label, PointSpec, Probe, Product, Spec, Unit, Write
+from drivers.product import (
+    Condition,
+    Duration,
+    Label,
+    PointSpec,
+    Probe,
+    Product,
+    Spec,
+    Unit,
+    Write,
+    written_keys,
+)
 from drivers.register_map import (
     REGISTERS,
     WORDS,
@@ -52,10 +63,10 @@ class MessagePoint(PointSpec):
     words: dict[str, float] = Field({})
 
     @model_validator(mode="after")
-    def _readable(self) -> MessagePoint:
+    def _readable(self, info: ValidationInfo) -> MessagePoint:
         if self.scale == 0:
             raise ValueError("scale 0 makes every value 0")
-        if self.words and {"scale", "offset"} & self.model_fields_set:
+        if self.words and {"scale", "offset"} & written_keys(self, info):
             raise ValueError("words are told as they are; scale and offset are for numbers")
         if self.write and self.words:
             missing = {self.write.min, self.write.max} - {*self.words.values()}
@@ -127,10 +138,10 @@ class Dlt645Point(PointSpec):
         return self.digits // 2 if self.type == "bcd" else 2
 
     @model_validator(mode="after")
-    def _whole(self) -> Dlt645Point:
-        if self.type != "bcd" and {"digits", "signed"} & self.model_fields_set:
+    def _whole(self, info: ValidationInfo) -> Dlt645Point:
+        if self.type != "bcd" and {"digits", "signed"} & written_keys(self, info):
             raise ValueError(f"digits and signed are for type bcd, not for {self.type}")
-        if self.type != "word" and {"bit", "invert"} & self.model_fields_set:
+        if self.type != "word" and {"bit", "invert"} & written_keys(self, info):
             raise ValueError(f"bit and invert are for type word, not for {self.type}")
         if self.invert and self.bit is None:
             raise ValueError("invert needs bit")

@@ -17,13 +17,14 @@ from hub.database.users import Session, User
 from hub.ports import Clock, Refused, Worker
 
 Role = Literal["admin", "energy", "duty", "crew"]
-Right = Literal["look", "work", "meters", "command", "simulate", "administer"]
+Right = Literal["look", "work", "shelve", "meters", "command", "simulate", "administer"]
 
-# The whole of what each role may do; a right that is not here does not exist for it.
+# The whole of what each role may do; a right that is not here does not exist for it. Who may shelve
+# an alarm may also take it out of service and enter planned outages.
 MAY: Mapping[str, frozenset[Right]] = {
-    "admin": frozenset({"look", "work", "meters", "command", "simulate", "administer"}),
+    "admin": frozenset({"look", "work", "shelve", "meters", "command", "simulate", "administer"}),
     "energy": frozenset({"look", "meters"}),
-    "duty": frozenset({"look", "work", "meters", "command", "simulate"}),
+    "duty": frozenset({"look", "work", "shelve", "meters", "command", "simulate"}),
     "crew": frozenset({"look", "work"}),
 }
 ROLES: tuple[str, ...] = get_args(Role)

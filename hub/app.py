@@ -34,13 +34,15 @@ from hub.energy.consumption import Consumption
 from hub.energy.daily import Daily
 from hub.energy.ledger import Ledger
 from hub.engine import Core, Engine
-from hub.health import Health, Stillness
+from hub.health import BrokerWatch, Health, Stillness
 from hub.intake import Intake
 from hub.journal import Journal, Retention, Shedding
+from hub.judge import JUDGE_AT
 from hub.kept import (
     Kept,
     backlog_of,
     consumption_of,
+    daily_look_of,
     hot_water_of,
     last_readings,
     meters_of,
@@ -66,6 +68,7 @@ from hub.served import serve
 from hub.settings import Settings
 from hub.site import Device, Gateway, Site
 from hub.whole import Hub
+from rules.calendar import Calendar
 
 log = logging.getLogger(__name__)
 GATHER_S = 1.0
@@ -81,10 +84,12 @@ class Outside:
 
     ``memory`` keeps journal, database and readings in memory. ``bus_of``, ``line_of`` and
     ``messages`` stand in for sockets (the twins in virtual time). ``heard`` is told every effect.
+    Without ``devices`` nobody is asked or listened to: whoever runs the hub puts readings into it.
     """
 
     memory: bool = False
     web: bool = True
+    devices: bool = True
     bus_of: Callable[[Gateway, Clock], RegisterBus] = registry.open_bus
     line_of: Callable[[Gateway, Clock], OctetBus] = registry.open_line
     messages: Messages | None = None
@@ -143,7 +148,7 @@ class _Start:
         health = self._health(kept, live, still, intake)
         consumption = consumption_of(kept, meters.ledger)
         self._run("backlog", backlog.run())
-        self._alongside(kept, consumption)
+        self._alongside(kept, consumption, meters.ledger, intake)
         retention = self._retention(kept, shedding, recorder, engine, intake)
         writes: dict[str | None, Write] = {}
         messages = await self._publishing(kept.site, intake, health, writes)
@@ -167,7 +172,8 @@ class _Start:
 
     def _engine(self, kept: Kept) -> Engine:
         """Return what makes alarms and tickets, and start what tells people of them."""
-        core = Core(kept.site, self.settings.packs, self.settings.promise)
+        calendar = Calendar(self.settings.calendar, kept.site.zone)
+        core = Core(kept.site, self.settings.packs, self.settings.promise, calendar)
         pipeline = Pipeline(kept.database, LogNotifier(), self.clock)
         self._run("notify", pipeline.run())
 
@@ -249,7 +255,9 @@ class _Start:
 
         return keep
 
-    def _alongside(self, kept: Kept, consumption: Consumption) -> None:
+    def _alongside(
+        self, kept: Kept, consumption: Consumption, ledger: Ledger, intake: Intake
+    ) -> None:
         """Start what works beside the path: daily work."""
         worker = self.clock.worker("daily")
         self.stack.callback(worker.close)
@@ -262,6 +270,11 @@ class _Start:
         )
         schedule.daily("close", CLOSE_AT, daily.close)
         schedule.daily("report", REPORT_AT, daily.report)
+        judging = self.clock.worker("judge")
+        self.stack.callback(judging.close)
+        look = daily_look_of(self.settings, kept, ledger, self.clock, judging, intake.enter)
+        if look is not None:
+            schedule.daily("judge", JUDGE_AT, look.judge)
         self._run("schedule", schedule.run())
 
     def _reports(self) -> Path | None:
@@ -289,13 +302,14 @@ class _Start:
     ) -> Messages | None:
         """Start the devices that publish, and the embedded broker where there is one."""
         devices = [device for device in site.devices.values() if device.gateway is None]
-        if not devices:
+        if not devices or not self.outside.devices:
             return None
         messages = self.outside.messages or self._open_messages(site, devices)
         profiles = self.settings.profiles
         driver = registry.pushed(messages, devices, profiles, self.clock, site.zone)
         await driver.start(intake.put, health)
         self.stack.push_async_callback(driver.close)
+        self._run("broker", BrokerWatch(messages, self.clock, intake.enter).run())
         writes[None] = driver.write
         return messages
 
@@ -324,7 +338,7 @@ class _Start:
         ways = registry.Ways(self.settings.secret, outside.bus_of, outside.line_of, holes)
         behind: dict[str, list[Device]] = {}
         for device in kept.site.devices.values():
-            if device.gateway is not None:
+            if device.gateway is not None and self.outside.devices:
                 behind.setdefault(device.gateway, []).append(device)
         pollers = {}
         for gateway, devices in behind.items():

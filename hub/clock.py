@@ -113,11 +113,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """Time that starts where it is told and jumps; the same seed gives the same run."""
+    """Time that starts where it is told and jumps; the same seed gives the same run.
+
+    Without a loop it stands: for who is told every instant and only draws from the seed.
+    """
 
     virtual = True
 
-    def __init__(self, loop: VirtualLoop, start_ms: int, seed: int) -> None:
+    def __init__(self, loop: VirtualLoop | None, start_ms: int, seed: int) -> None:
         self._loop = loop
         self._start_ms = start_ms
         self._seed = seed
@@ -125,11 +128,11 @@ class VirtualClock:
 
     def now_ms(self) -> int:
         """Return the virtual instant in milliseconds since 1970-01-01 UTC."""
-        return self._start_ms + round(self._loop.time() * 1000)
+        return self._start_ms + round(self.monotonic() * 1000)
 
     def monotonic(self) -> float:
         """Return the virtual seconds since the run began."""
-        return self._loop.time()
+        return self._loop.time() if self._loop else 0.0
 
     async def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""

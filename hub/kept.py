@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -21,9 +22,10 @@ from hub.energy.kept_days import KeptDays
 from hub.energy.ledger import Ledger
 from hub.energy.meter_changes import MeterChanges
 from hub.journal import Journal, Room, open_connection
+from hub.judge import DailyLook, Look, Reader
 from hub.lock import held
-from hub.model import Batch, Hold, Point
-from hub.ports import Clock, Refused, StoreError, TimeSeriesStore
+from hub.model import Batch, Entry, Hold, Point
+from hub.ports import Clock, Refused, StoreError, TimeSeriesStore, Worker
 from hub.settings import Settings, build_site
 from hub.settings.spec import DuckdbStoreSpec, InfluxStoreSpec
 from hub.settings.storage import HoldSpec
@@ -31,8 +33,10 @@ from hub.site import Site
 from hub.store import open_store
 from hub.store.rollup import base_step
 from hub.store.upkeep import Keep, Upkeep
+from rules.calendar import Calendar
 
 log = logging.getLogger(__name__)
+Enter = Callable[[Entry], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +123,17 @@ def _passed(store: TimeSeriesStore, journal: Journal, clock: Clock) -> int:
     # Of an empty journal nobody knows what the store has passed; no journal counts a thousand
     # entries a second, so the milliseconds since 1970 are above all that was ever counted.
     return 0 if journal.last() else clock.now_ms()
+
+
+def daily_look_of(
+    settings: Settings, kept: Kept, ledger: Ledger, clock: Clock, worker: Worker, enter: Enter
+) -> DailyLook | None:
+    """Return what judges the days that are over; None where no rule looks back over days."""
+    look = Look(kept.site, settings.packs, Calendar(settings.calendar, kept.site.zone))
+    if not len(look):
+        return None
+    reader = Reader(kept.site, ledger, kept.store, look)
+    return DailyLook(look, reader, clock, worker, enter)
 
 
 def last_readings(store: TimeSeriesStore) -> Batch:

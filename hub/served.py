@@ -88,6 +88,8 @@ def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], W
         polls=hub.polls,
         ready=hub.problems,
         trouble=hub.retention.codes,
+        flood=lambda: hub.engine.flood,
+        why=hub.engine.why,
         locale=settings.locale,
         secure_cookies=settings.web.https,
     )

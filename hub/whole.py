@@ -56,7 +56,7 @@ class Hub:
             "polls_failed_total": sum(count.failed for count in counts),
             "polls_late_total": sum(count.late for count in counts),
             **{f"intake_{name}": count for name, count in self.intake.counts.items()},
-            **{f"engine_{name}": count for name, count in self.engine.counts.items()},
+            **{f"engine_{name}": figure for name, figure in self.engine.figures.items()},
             "journal_sequence": self.kept.journal.last(),
             "journal_bytes": self.kept.journal.size,
             "journal_limit_bytes": self.kept.journal.limit,

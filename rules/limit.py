@@ -1,67 +1,79 @@
-"""High and low limits with a deadband in value and delays in time."""
+"""High and low limits and ranges, with a deadband in value and delays in time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import math
+from collections.abc import Sequence
 
-from hub.model import Json
-from rules.machine import GAP_INTERVALS, Transition
-from rules.sla import milliseconds
-from rules.spec import HighRule, LowRule
+from hub.model import Point
+from rules.machine import Quiet, Transition
+from rules.spec_streams import HighRule, LowRule, RangeRule
+from rules.stream import Stream
 
 
-class Limit:
-    """A value beyond its limit for the on-delay is a fault; back at the clear value, it ends.
+@functools.cache  # the machines of one rule share them
+def _quiets(limit: float, clear: float, *, high: bool) -> tuple[Quiet, Quiet]:
+    """Return what need not be seen while there is no fault, and while there is one."""
+    if high:
+        return Quiet(high=limit), Quiet(low=math.nextafter(clear, math.inf))
+    return Quiet(low=limit), Quiet(high=math.nextafter(clear, -math.inf))
 
-    Only good readings count. Between two of them lies no knowledge, so after a gap of more than
-    three intervals a running delay starts again.
-    """
 
-    def __init__(self, rule: HighRule | LowRule, interval_ms: int) -> None:
-        self.active = False
-        self._sign = 1.0 if rule.kind == "high" else -1.0
+class Limit(Stream):
+    """A value beyond its limit for the on-delay is a fault; back at the clear value, it ends."""
+
+    def __init__(
+        self, rule: HighRule | LowRule, interval_ms: int, points: Sequence[Point] = ()
+    ) -> None:
+        super().__init__(rule, interval_ms, points)
+        high = rule.kind == "high"
+        self._sign = 1.0 if high else -1.0
         self._limit, self._clear = rule.limit * self._sign, rule.clear * self._sign
-        self._on_ms, self._off_ms = milliseconds(rule.on_delay), milliseconds(rule.off_delay)
-        self._gap_ms = GAP_INTERVALS * interval_ms
-        self._since_ms: int | None = None  # the running delay began here
-        self._last_ms = 0  # last good reading of the running delay
+        self._fine, self._faulty = _quiets(rule.limit, rule.clear, high=high)
 
-    def step(self, at_ms: int, value: float, *, good: bool) -> Transition | None:
+    def step(
+        self, at_ms: int, value: float, *, good: bool, of: int = 0, reason: int = 0
+    ) -> Transition | None:
         """Feed one reading; return a transition only when the state changed."""
+        del reason
         if not good:
             return None
+        self._see(of, at_ms, value)
         signed = value * self._sign
-        moving = signed <= self._clear if self.active else signed > self._limit
-        if not moving:
-            self._since_ms = None
+        moving = signed <= self._clear if self.delay.active else signed > self._limit
+        return self._turn(at_ms, value, moving=moving)
+
+    def _calm(self, of: int) -> Quiet:
+        del of
+        return self._faulty if self.delay.active else self._fine
+
+
+class Range(Stream):
+    """A value outside its range for the on-delay is a fault; a deadband inside again, it ends."""
+
+    def __init__(self, rule: RangeRule, interval_ms: int, points: Sequence[Point] = ()) -> None:
+        super().__init__(rule, interval_ms, points)
+        self._low, self._high = rule.low, rule.high
+        self._inner_low, self._inner_high = rule.low + rule.deadband, rule.high - rule.deadband
+
+    def step(
+        self, at_ms: int, value: float, *, good: bool, of: int = 0, reason: int = 0
+    ) -> Transition | None:
+        """Feed one reading; return a transition only when the state changed."""
+        del reason
+        if not good:
             return None
-        if self._since_ms is None or at_ms - self._last_ms > self._gap_ms:
-            self._since_ms = at_ms
-        self._last_ms = at_ms
-        if at_ms - self._since_ms < (self._off_ms if self.active else self._on_ms):
-            return None
-        self.active, self._since_ms = not self.active, None
-        return Transition(self.active, at_ms, value)
+        self._see(of, at_ms, value)
+        if self.delay.active:
+            moving = self._inner_low <= value <= self._inner_high
+        else:
+            moving = not self._low <= value <= self._high
+        return self._turn(at_ms, value, moving=moving)
 
-    def tick(self, now_ms: int) -> Transition | None:  # noqa: ARG002 - every machine is told
-        """Change nothing: only a reading can say that a value is beyond its limit."""
-        return None
-
-    def due_ms(self) -> int | None:
-        """Return None: this machine waits for readings only."""
-        return None
-
-    def listen(self, at_ms: int) -> None:
-        """Change nothing: a gap between readings is seen in the readings."""
-
-    def save(self) -> dict[str, Json]:
-        """Return the state as JSON; empty when the machine is as new."""
-        state: dict[str, Json] = {"active": True} if self.active else {}
-        if self._since_ms is not None:
-            state |= {"since": self._since_ms, "last": self._last_ms}
-        return state
-
-    def load(self, state: Mapping[str, Json]) -> None:
-        """Take back what :meth:`save` returned."""
-        self.active = state.get("active", False)
-        self._since_ms, self._last_ms = state.get("since"), state.get("last", 0)
+    def _calm(self, of: int) -> Quiet:
+        if not self.delay.active:
+            return Quiet(self._low, self._high)
+        if self._seen[of] > self._inner_high:
+            return Quiet(low=math.nextafter(self._inner_high, math.inf))
+        return Quiet(high=math.nextafter(self._inner_low, -math.inf))

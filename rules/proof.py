@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hub.model import Json
+from rules.form import Proof
 from rules.machine import GAP_INTERVALS
 from rules.sla import milliseconds
-from rules.spec import Proof
 
 
 class ProofWatch:
     """Watch whether good readings after a fix report stay where the proof wants them.
 
     A gap of more than three intervals, a bad reading or one at or beyond the limit starts the
-    watch again. ``held`` is true while the proof is complete.
+    watch again. ``held`` is true while the proof is complete;
+    ``for_ms`` is how long that takes.
     """
 
     def __init__(self, proof: Proof, interval_ms: int, reported_ms: int) -> None:
         self.held = False
         self._proof = proof
-        self._for_ms = milliseconds(proof.for_)
+        self.for_ms = milliseconds(proof.for_)
         self._gap_ms = GAP_INTERVALS * interval_ms
         self._reported_ms = reported_ms
         self._since_ms: int | None = None
@@ -35,7 +36,7 @@ class ProofWatch:
         elif self._since_ms is None or at_ms - self._last_ms > self._gap_ms:
             self._since_ms = at_ms
         self._last_ms = at_ms
-        self.held = self._since_ms is not None and at_ms - self._since_ms >= self._for_ms
+        self.held = self._since_ms is not None and at_ms - self._since_ms >= self.for_ms
         return self.held
 
     def save(self) -> dict[str, Json]:

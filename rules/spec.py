@@ -2,106 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from hub.model import Severity, Text, written_duration
+from hub.model import Severity
+from rules.form import FormError, Id, RuleForm, Spec, StreamForm
+from rules.spec_streams import MembersRule, StreamRule
+from rules.spec_windows import WindowRule
 
-Duration = Annotated[timedelta, BeforeValidator(written_duration)]
-Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-
-
-class Spec(BaseModel):
-    """A frozen piece of configuration; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Words(Spec):
-    """A text for people in both languages."""
-
-    zh: str
-    en: str
-
-    def text(self) -> Text:
-        """Return the value that travels inside the hub."""
-        return Text(self.zh, self.en)
+SubjectKind = Literal[
+    "meter", "boiler", "shower", "hub", "gateway", "building", "shower_room", "plant"
+]
+AROUND = ("gateway", "building", "shower_room", "plant")  # they have members, no points
 
 
-class Proof(Spec):
-    """What telemetry must show after a fix report before the ticket closes.
-
-    Good readings of ``point`` above (or below) the limit for the whole of ``for``; a gap, a bad
-    reading or one outside starts it again. Not there ``within`` the time: the fix did not hold.
-    """
-
-    point: str
-    above: float | None = None
-    below: float | None = None
-    for_: Duration = Field(timedelta(minutes=10), alias="for")
-    within: Duration = timedelta(hours=4)
-
-    @model_validator(mode="after")
-    def _one_side(self) -> Proof:
-        if (self.above is None) == (self.below is None):
-            raise ValueError("a proof has one of above and below")
-        if self.for_ > self.within:
-            raise ValueError("for is longer than within")
-        return self
-
-
-class _Rule(Spec):
-    id: Id
-    severity: Severity
-    title: Words
-    guidance: Words
-    parts: tuple[str, ...] = ()
-
-
-class _PointRule(_Rule):
-    point: str
-    on_delay: Duration = timedelta(0)
-    off_delay: Duration = timedelta(0)
-    proof: Proof | None = None
-
-
-class HighRule(_PointRule):
-    """A fault when the point is above ``limit`` for ``on_delay``; clear at or below ``clear``."""
-
-    kind: Literal["high"]
-    limit: float
-    clear: float
-
-    @model_validator(mode="after")
-    def _clear_inside(self) -> HighRule:
-        if self.clear > self.limit:
-            raise ValueError("clear must not be above limit")
-        return self
-
-
-class LowRule(_PointRule):
-    """A fault when the point is below ``limit`` for ``on_delay``; clear at or above ``clear``."""
-
-    kind: Literal["low"]
-    limit: float
-    clear: float
-
-    @model_validator(mode="after")
-    def _clear_inside(self) -> LowRule:
-        if self.clear < self.limit:
-            raise ValueError("clear must not be below limit")
-        return self
-
-
-class StaleRule(_PointRule):
-    """A fault when no good reading came for ``on_delay``; clear after ``off_delay`` of them."""
-
-    kind: Literal["stale"]
-
-
-class HealthRule(_Rule):
+class HealthRule(RuleForm):
     """A fault when the hub says that something of its own is in trouble; clear when it is over.
 
     Of severity ``urgent`` from when the hub says that it cannot wait. Its fix needs no proof but
@@ -109,26 +25,32 @@ class HealthRule(_Rule):
     """
 
     kind: Literal["health"]
-    subject: Literal["disk", "journal"]
+    subject: Literal["disk", "journal", "broker", "uplink", "rules", "outage"]
     urgent: Severity
     proof: None = None
 
 
-Rule = Annotated[HighRule | LowRule | StaleRule | HealthRule, Field(discriminator="kind")]
+Rule = Annotated[StreamRule | WindowRule | HealthRule, Field(discriminator="kind")]
 
 
 class Applies(Spec):
-    """Which devices a pack is for: all of a kind, or only those of the profiles named.
+    """What a pack is about: all devices of a kind, or only those of the profiles named.
 
-    ``hub`` is the hub itself.
+    Or gateways, buildings, shower rooms or plants, by their members; ``hub`` is the hub itself.
     """
 
-    kind: Literal["meter", "boiler", "shower", "hub"]
+    kind: SubjectKind
     profiles: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _profiles_of_devices(self) -> Applies:
+        if self.profiles and self.kind in AROUND:
+            raise ValueError(f"a {self.kind} has no profile; name those of the members in over:")
+        return self
 
 
 class Pack(Spec):
-    """The rules for one kind of device."""
+    """The rules for one kind of device, place or gateway."""
 
     version: Literal[1]
     pack: Id
@@ -138,16 +60,20 @@ class Pack(Spec):
     @model_validator(mode="after")
     def _distinct(self) -> Pack:
         ids = [rule.id for rule in self.rules]
-        for one in ids:
-            if ids.count(one) > 1:
-                raise ValueError(f"two rules have the id {one}")
+        for n, one in enumerate(ids):
+            if one in ids[:n]:
+                raise FormError(("rules", n, "id"), f"two rules have the id {one}")
         return self
 
     @model_validator(mode="after")
-    def _health_of_the_hub(self) -> Pack:
-        for rule in self.rules:
-            if (rule.kind == "health") != (self.applies_to.kind == "hub"):
-                raise ValueError(
-                    f"rule {rule.id}: rules of the kind health, and no others, apply to the hub"
-                )
+    def _kinds_that_fit(self) -> Pack:
+        about = self.applies_to.kind
+        for n, rule in enumerate(self.rules):
+            key = ("rules", n, "kind")
+            if (rule.kind == "health") != (about == "hub"):
+                what = "rules of the kind health, and no others, apply to the hub"
+                raise FormError(key, f"rule {rule.id}: {what}")
+            if isinstance(rule, StreamForm) and isinstance(rule, MembersRule) != (about in AROUND):
+                what = f"rules of the kinds any, all, count and share apply to {', '.join(AROUND)}"
+                raise FormError(key, f"rule {rule.id}: {what}; no others of those with a point do")
         return self

@@ -1,55 +1,64 @@
-"""Silence: no good reading for too long."""
+"""Silence: no good reading for too long, or none ever."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from hub.model import Json
-from rules.machine import GAP_INTERVALS, Transition
+from hub.model import Json, Point
+from rules.machine import QUIET, Quiet, Transition
 from rules.sla import milliseconds
-from rules.spec import StaleRule
+from rules.spec_streams import NeverSeenRule, StaleRule
+from rules.stream import Stream
 
 
-class Stale:
+class Stale(Stream):
     """No good reading for the on-delay is a fault; good ones for the off-delay end it.
 
     The deadline is an instant, so a late tick raises at the same instant as a punctual one. While
     the hub itself did not listen nobody was silent: the delay then counts from :meth:`listen`.
     """
 
-    def __init__(self, rule: StaleRule, interval_ms: int) -> None:
-        self.active = False
-        self._on_ms, self._off_ms = milliseconds(rule.on_delay), milliseconds(rule.off_delay)
-        self._gap_ms = GAP_INTERVALS * interval_ms
-        self._heard_ms = 0  # last good reading
-        self._listening_ms = 0  # the hub listens since then
-        self._back_ms: int | None = None  # good readings again since then
+    remembers = True
 
-    def step(self, at_ms: int, value: float, *, good: bool) -> Transition | None:
+    def __init__(
+        self, rule: StaleRule | NeverSeenRule, interval_ms: int, points: Sequence[Point] = ()
+    ) -> None:
+        super().__init__(rule, interval_ms, points)
+        self._on_ms = milliseconds(rule.on_delay)
+        self._once_heard = rule.kind == "stale" and rule.once_heard
+        self._listening_ms = 0  # the hub listens since then
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether it waits for readings to come back."""
+        return self.delay.active
+
+    def step(
+        self, at_ms: int, value: float, *, good: bool, of: int = 0, reason: int = 0
+    ) -> Transition | None:
         """Feed one reading; return a transition only when the state changed."""
+        del reason
         if not good:
             return None
-        silent_ms, self._heard_ms = at_ms - self._heard_ms, at_ms
-        if not self.active:
-            return None
-        if self._back_ms is None or silent_ms > self._gap_ms:
-            self._back_ms = at_ms
-        if at_ms - self._back_ms < self._off_ms:
-            return None
-        self.active, self._back_ms = False, None
-        return Transition(raised=False, at_ms=at_ms, value=value)
+        self._see(of, at_ms, value)
+        return self._turn(at_ms, value, moving=True) if self.delay.active else None
 
     def tick(self, now_ms: int) -> Transition | None:
         """Tell the time; return a transition only when the state changed."""
         due_ms = self.due_ms()
         if due_ms is None or now_ms < due_ms:
             return None
-        self.active = True
+        if self._once_heard and not self._seen_ms[0]:
+            self._listening_ms = now_ms  # asked again when it was silent for as long again
+            return None
+        self.delay.active, self.delay.began_ms = True, due_ms - self._on_ms
         return Transition(raised=True, at_ms=due_ms, value=self._on_ms / 1000)
 
     def due_ms(self) -> int | None:
         """Return when the silence becomes a fault."""
-        return None if self.active else max(self._heard_ms, self._listening_ms) + self._on_ms
+        if self.delay.active:
+            return None
+        return max(self._seen_ms[0], self._listening_ms) + self._on_ms
 
     def listen(self, at_ms: int) -> None:
         """Count silence from ``at_ms`` on only."""
@@ -57,12 +66,27 @@ class Stale:
 
     def save(self) -> dict[str, Json]:
         """Return the state as JSON; empty when the machine is as new."""
-        state = {"heard": self._heard_ms, "listening": self._listening_ms, "back": self._back_ms}
-        kept = {name: value for name, value in state.items() if value}
-        return kept | ({"active": True} if self.active else {})
+        state = super().save()
+        return state | ({"listening": self._listening_ms} if self._listening_ms else {})
 
     def load(self, state: Mapping[str, Json]) -> None:
-        """Take back what :meth:`save` returned."""
-        self.active = state.get("active", False)
-        self._heard_ms, self._listening_ms = state.get("heard", 0), state.get("listening", 0)
-        self._back_ms = state.get("back")
+        """Take back what :meth:`save` returned; an empty state makes it as new."""
+        super().load(state)
+        self._listening_ms = state.get("listening", 0)
+
+    def _span(self) -> tuple[int | None, int | None]:
+        if self.delay.active:
+            return super()._span()
+        return max(self._seen_ms[0], self._listening_ms) or None, self.due_ms()
+
+    def _calm(self, of: int) -> Quiet:
+        del of
+        return QUIET
+
+
+class NeverSeen(Stale):
+    """No good reading ever, the on-delay after the hub began to listen, is a fault."""
+
+    def due_ms(self) -> int | None:
+        """Return when it becomes a fault; never once it was heard."""
+        return None if self._seen_ms[0] else super().due_ms()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from hub.model import Json
-from rules.machine import Transition
+from hub.model import Json, Point
+from rules.machine import QUIET, Quiet, Still, Transition
 from rules.spec import HealthRule
 
 
@@ -28,8 +28,11 @@ class Told:
     until the trouble is over. A transition while active tells that it became urgent.
     """
 
-    def __init__(self, rule: HealthRule, interval_ms: int) -> None:
-        del rule, interval_ms  # the delays and the limits are those of who watches
+    remembers = stands = False
+    busy = False
+
+    def __init__(self, rule: HealthRule, interval_ms: int, points: Sequence[Point] = ()) -> None:
+        del rule, interval_ms, points  # the delays and the limits are those of who watches
         self.active = self.urgent = False
         self.limit = 0.0
         self._heard_ms = 0
@@ -47,12 +50,27 @@ class Told:
         self.limit = said.limit
         return Transition(self.active, said.at_ms, said.value)
 
-    def step(self, at_ms: int, value: float, *, good: bool) -> Transition | None:  # noqa: ARG002
+    def step(
+        self, at_ms: int, value: float, *, good: bool, of: int = 0, reason: int = 0
+    ) -> Transition | None:
         """Change nothing: no reading is about the hub."""
+        del at_ms, value, good, of, reason
         return None
+
+    def quiet(self, of: int = 0) -> Quiet:
+        """Return that no reading matters."""
+        del of
+        return QUIET
+
+    def recall(self, at_ms: Sequence[int], value: Sequence[float], still: Still | None) -> None:
+        """Change nothing: it has no inputs."""
 
     def tick(self, now_ms: int) -> Transition | None:  # noqa: ARG002 - every machine is told
         """Change nothing: only the hub can say that something of its own is in trouble."""
+        return None
+
+    def settle(self, at_ms: int, well_ms: int) -> Transition | None:  # noqa: ARG002
+        """Change nothing: the hub says itself when it is out of trouble."""
         return None
 
     def due_ms(self) -> int | None:
@@ -71,3 +89,14 @@ class Told:
         """Take back what :meth:`save` returned."""
         self._heard_ms = state.get("heard", 0)
         self.active, self.urgent = state.get("active", False), state.get("urgent", False)
+
+    def why(self, now_ms: int) -> dict[str, Json]:
+        """Return what it holds: since when the hub says what."""
+        del now_ms
+        return {
+            "active": self.active,
+            "readings": [],
+            "thresholds": {"limit": self.limit},
+            "since_ms": self._heard_ms or None,
+            "due_ms": None,
+        }

@@ -12,9 +12,13 @@ from hub.ports import Clock, Refused
 from hub.site import Device
 from simulators import fit
 from simulators.boiler import STEP_MS, BoilerTwin
-from simulators.climate import cold_water
+from simulators.climate import USUAL as CLIMATE
+from simulators.climate import Climate
 from simulators.generic import GenericTwin
-from simulators.meter import MainMeterTwin, RoomMeterTwin
+from simulators.grounds import Grounds
+from simulators.life import USUAL_LIFE, Life
+from simulators.main_meter import MainMeterTwin
+from simulators.meter import RoomMeterTwin
 from simulators.reference import write_reference
 from simulators.shower import ShowerTwin
 from simulators.twin import Twin
@@ -39,11 +43,12 @@ class Day:
     """The day that the physics live: from when on (None: from now), and how many people shower.
 
     Hour and season make a fault quick or slow to show. ``demand`` is how many sessions begin for
-    each of a usual day.
+    each of a usual day; ``life`` is its weather and its people.
     """
 
     start_ms: int | None = None
     demand: float = 1.0
+    life: Life = USUAL_LIFE
 
 
 USUAL = Day()
@@ -53,26 +58,35 @@ class Plant:
     """The boilers and terminals of one building, moved together in steps of ten seconds."""
 
     def __init__(
-        self, boilers: Sequence[BoilerTwin], showers: Sequence[ShowerTwin], now_ms: int
+        self,
+        boilers: Sequence[BoilerTwin],
+        showers: Sequence[ShowerTwin],
+        now_ms: int,
+        climate: Climate = CLIMATE,
     ) -> None:
-        self._boilers = boilers
-        self._showers = showers
+        self.boilers = boilers
+        self.showers = showers
+        self._climate = climate
         self._at_ms = now_ms // STEP_MS * STEP_MS
 
     def advance(self, now_ms: int) -> None:
         """Step to the last whole step at or before ``now_ms``."""
+        self.move(now_ms)
+        for twin in (*self.boilers, *self.showers):
+            twin.advance(now_ms)
+
+    def move(self, now_ms: int) -> None:
+        """Step as far, but let no twin note the instant itself."""
         while self._at_ms + STEP_MS <= now_ms:
             self._step(self._at_ms)
             self._at_ms += STEP_MS
-        for twin in (*self._boilers, *self._showers):
-            twin.advance(now_ms)
 
     def _step(self, at_ms: int) -> None:
-        boilers = self._boilers
+        boilers = self.boilers
         hot = sum(twin.top for twin in boilers) / len(boilers) if boilers else _MAINS_HOT
-        cold = cold_water(at_ms)
+        cold = self._climate.cold_water(at_ms)
         draw_kg = 0.0
-        for shower in self._showers:
+        for shower in self.showers:
             # an idle terminal changes nothing before somebody may come: most are, most of the time
             if shower.flow or shower.faults or at_ms >= shower.next_visit_ms:
                 draw_kg += shower.step(at_ms, hot, cold)
@@ -109,9 +123,12 @@ class Fleet:
         self._clock_began_ms = clock.now_ms()
         self._began_ms = self._clock_began_ms if day.start_ms is None else day.start_ms
         self._demand = day.demand
+        self._life = day.life
         self._twins: dict[str, Twin] = {}
         self._movers: dict[str, Sequence[Plant | Twin]] = {}
+        self.plants: list[Plant] = []
         self._build(physics=physics)
+        self.grounds = Grounds(self._twins)
 
     def _build(self, *, physics: bool) -> None:
         """Make the twins building by building: main meters last, they sum the others."""
@@ -144,19 +161,24 @@ class Fleet:
     def _build_plant(self, devices: Sequence[Device]) -> list[BoilerTwin]:
         now_ms = self._began_ms
         terminals = sum(device.kind == "shower" for device in devices)
+        units = sum(device.kind == "boiler" for device in devices)
+        climate = self._life.climate
         tanks = [
-            BoilerTwin(device, self._seed(device), now_ms, terminals)
+            BoilerTwin(device, self._seed(device), now_ms, terminals // units, climate)
             for device in devices
             if device.kind == "boiler"
         ]
         outlets = [
-            ShowerTwin(device, self._seed(device), now_ms, self._demand)
+            ShowerTwin(
+                device, self._seed(device), now_ms, self._life.demand(device.place, self._demand)
+            )
             for device in devices
             if device.kind == "shower"
         ]
         boilers = [twin for twin in tanks if self._suits(twin)]
         showers = [twin for twin in outlets if self._suits(twin)]
-        plant = Plant(boilers, showers, now_ms)
+        plant = Plant(boilers, showers, now_ms, climate)
+        self.plants.append(plant)
         for one in (*boilers, *showers):
             self._keep(one, plant)
         return boilers
@@ -167,7 +189,8 @@ class Fleet:
         for device in devices:
             if device.kind != "meter" or _is_main(device):
                 continue
-            load = RoomMeterTwin(device, self._seed(device), self._began_ms)
+            lived = self._life.room(device.place)
+            load = RoomMeterTwin(device, self._seed(device), self._began_ms, lived)
             twin: Twin = load
             if fit.three_phase(self.profiles[device.profile]):
                 twin = MainMeterTwin(device, self._seed(device), self._began_ms, [load])
@@ -230,8 +253,13 @@ class Fleet:
         }
 
     async def fault(self, device: str, kind: str) -> None:
-        """Start a fault of a device or of its line now and label it."""
+        """Start a fault of a device, of its line, of a gateway or of a place now and label it."""
         now_ms = self.clock.now_ms()
+        if self.grounds.possible(device):
+            self.advance(now_ms)
+            if self.grounds.begin(device, kind):
+                self.labels.append(Label(device, kind, now_ms, None))
+            return
         twin = self.twin_at(device, now_ms)
         if kind in self.wires.possible(twin.device):
             if self.wires.begin(twin.device, kind, now_ms):
@@ -251,6 +279,10 @@ class Fleet:
     async def repair(self, device: str, part: str) -> None:
         """Replace a part, or mend the line, and end the labels of the faults that it cured."""
         now_ms = self.clock.now_ms()
+        if self.grounds.possible(device):
+            self.advance(now_ms)
+            self._relabel({device}, device, self.grounds.repair(device, part), now_ms)
+            return
         twin = self.twin_at(device, now_ms)
         concerned = {device}
         if part == LINE and self.wires.possible(twin.device):
@@ -258,6 +290,10 @@ class Fleet:
             concerned |= self.wires.beside(twin.device)
         else:
             cured = twin.repair(part)
+        self._relabel(concerned, device, cured, now_ms)
+
+    def _relabel(self, concerned: set[str], device: str, cured: Sequence[str], now_ms: int) -> None:
+        """End the labels of faults that were cured; those of a gateway end for all behind it."""
         self.labels = [
             replace(label, end_ms=now_ms)
             if label.device in concerned

@@ -34,3 +34,18 @@ def outdoor_temperature(at_ms: int) -> float:
 def cold_water(at_ms: int) -> float:
     """Return the temperature of the mains in degC: the ground lags a month behind the air."""
     return 17.0 + 8.0 * _season(at_ms, 45 * DAY_MS)
+
+
+class Climate:
+    """The weather of a usual year; a :class:`simulators.weather.Weather` has days of its own."""
+
+    def outdoor(self, at_ms: int) -> float:
+        """Return the air temperature in degC."""
+        return outdoor_temperature(at_ms)
+
+    def cold_water(self, at_ms: int) -> float:
+        """Return the temperature of the mains in degC."""
+        return cold_water(at_ms)
+
+
+USUAL = Climate()

@@ -39,6 +39,7 @@ class Dials:
         self.swaps: list[Swap] = []
         self._counters = tuple(counters)
         self._off: dict[str, float] = {}
+        self._gears: dict[str, tuple[float, float]] = {}
         self._wrong: dict[str, float] = {}
         self._wrong_until_ms = 0
 
@@ -47,15 +48,36 @@ class Dials:
         values = dict(readings)
         for name, off in self._off.items():
             values[name] += off
+        for name, (gear, since) in self._gears.items():
+            values[name] += (gear - 1) * (readings[name] - since)
         return values | self._wrong if self.wrong(now_ms) else values
 
     def wrong(self, now_ms: int) -> bool:
         """Tell whether a glitch lasts."""
         return now_ms < self._wrong_until_ms
 
+    def odd(self, now_ms: int) -> bool:
+        """Tell whether the dials do anything but stand off from the true totals."""
+        return self.wrong(now_ms) or bool(self._gears)
+
+    @property
+    def off(self) -> Mapping[str, float]:
+        """Return how far each counter stands off from its true total."""
+        return self._off
+
     def wind(self, readings: Mapping[str, float], counter: str, level: float) -> None:
         """Let one counter show ``level``."""
         self._off[counter] = level - readings[counter]
+        if counter in self._gears:
+            self._gears[counter] = self._gears[counter][0], readings[counter]
+
+    def gear(self, readings: Mapping[str, float], gears: Mapping[str, float]) -> None:
+        """Let counters count so much for each true one from now on: 1 is right."""
+        for name, gear in gears.items():
+            old, since = self._gears.pop(name, (1.0, 0.0))
+            self._off[name] = self._off.get(name, 0.0) + (old - 1) * (readings[name] - since)
+            if gear != 1:
+                self._gears[name] = gear, readings[name]
 
     def fault(self, kind: str, readings: Mapping[str, float], now_ms: int, interval_ms: int) -> int:
         """Reset, exchange, or show something wrong; return when that is over."""

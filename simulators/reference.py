@@ -126,6 +126,20 @@ def write_hot_water(folder: Path, count: int, plants: timedelta, terminals: time
     _write_csv(folder / "devices.csv", _DEVICES, devices)
 
 
+def write_building(folder: Path, units: int = 1) -> None:
+    """Write its first building alone, with a plant of so many units."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dorm = buildings()[0]
+    lines = [
+        f'  - {{id: {gateway}, url: "tcp://127.0.0.1:{port}"}}\n'
+        for port, gateway in enumerate(dorm.gateways, 15100)
+    ]
+    text = _CAMPUS.format(web_port=8080, mqtt="{embedded: true}") + "".join(lines)
+    (folder / "campus.yaml").write_text(text, encoding="utf-8")
+    _write_csv(folder / "places.csv", _PLACES, list(_places(dorm)))
+    _write_csv(folder / "devices.csv", _DEVICES, list(_devices(dorm, units)))
+
+
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -147,7 +161,7 @@ def _places(dorm: Building) -> Iterator[Row]:
         yield (f"{dorm.id}/{n}/shower-{n}", "shower_room", f"{n}层浴室", f"Showers {n}", 0, 0)
 
 
-def _devices(dorm: Building) -> Iterator[Row]:
+def _devices(dorm: Building, units: int = 1) -> Iterator[Row]:
     for n, (floor, room) in enumerate(dorm.rooms):
         gateway = dorm.gateways[n // _BUS]
         place = f"{dorm.id}/{floor}/{room}"
@@ -156,6 +170,8 @@ def _devices(dorm: Building) -> Iterator[Row]:
     plant = f"gw-{dorm.id}-plant"
     yield (f"{dorm.id}/boiler-1", _BOILER, f"{dorm.id}/plant", plant, 1, "PT60S")
     yield (f"{dorm.id}/main", "eastron-sdm630", dorm.id, plant, 2, "PT60S")
+    for unit in range(2, units + 1):
+        yield (f"{dorm.id}/boiler-{unit}", _BOILER, f"{dorm.id}/plant", plant, unit + 1, "PT60S")
     for n, terminals in enumerate(dorm.terminals, 1):
         place = f"{dorm.id}/{n}/shower-{n}"
         for terminal in range(1, terminals + 1):

@@ -133,19 +133,45 @@ class HotWaterDay(Spec):
     terminals: timedelta = Field(gt=timedelta(0))
 
 
+class LabelledMonth(Spec):
+    """The small campus and one reference building with every fault, as columns and with its truth.
+
+    ``tolerance`` is what the hub's energy of sound meters may be out by.
+    """
+
+    tolerance: float = Field(0.001, gt=0, lt=1)
+
+
+class ColdSnap(Spec):
+    """A time that is colder by ``depth`` K than the season."""
+
+    at: timedelta
+    for_: timedelta = Field(alias="for", gt=timedelta(0))
+    depth: float = Field(gt=0, le=40)
+
+
 class Expect(Spec):
-    """What must hold at the end; what is not named is not judged."""
+    """What must hold at the end; what is not named is not judged.
+
+    ``told`` are the causes (`subject#rule`) of which people were told, as often as they were;
+    ``listed`` is how many devices, gateways and places the tickets list as effects.
+    """
 
     tickets: int | None = None
     open: int | None = None
     closed: int | None = None
     alarms: int | None = None
+    told: tuple[str, ...] | None = None
+    listed: int | None = None
     breaches: int | None = None
     rules: tuple[str, ...] | None = None
 
 
 class Scenario(Spec):
-    """One script; ``campus`` names the config folder or the built-in campus it plays on."""
+    """One script; ``campus`` names the config folder or the built-in campus it plays on.
+
+    Those are ``small``, ``reference`` and, its first building, ``reference_building``.
+    """
 
     version: Literal[1]
     id: str = Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")
@@ -156,14 +182,20 @@ class Scenario(Spec):
     seed: int = 1
     steps: tuple[Step, ...] = ()
     protocol_faults: tuple[ProtocolFault, ...] = ()
+    snaps: tuple[ColdSnap, ...] = ()
     metering: Metering | None = None
     hot_water: HotWaterDay | None = None
+    labelled: LabelledMonth | None = None
     expect: Expect = Expect()
 
     @model_validator(mode="after")
     def _one_kind(self) -> Scenario:
-        special = [name for name in ("metering", "hot_water") if getattr(self, name) is not None]
-        if len(special) > 1 or (special and (self.steps or self.protocol_faults)):
+        special = [
+            name
+            for name in ("metering", "hot_water", "labelled")
+            if getattr(self, name) is not None
+        ]
+        if len(special) > 1 or (special and (self.steps or self.protocol_faults or self.snaps)):
             raise ValueError(f"a scenario of {special[0]} has nothing else that happens")
         return self
 

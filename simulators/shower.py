@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp
 from typing import ClassVar
 
@@ -18,10 +19,17 @@ IDLE, RUNNING, LOCKED = 0, 2, 4
 _MINUTE_MS = 60_000
 _STEP_MIN = STEP_MS / _MINUTE_MS
 _WISH = 39.5  # degC
-_ROOM = 22.0
+ROOM = 22.0
 _COOLING_MS = 600_000
 _DRIP = 0.4  # L/min
-_VALVE_DOES_NOT_CLOSE = 0b10
+_PATIENCE_MS = 120_000  # of somebody who gets no water
+# bits of the fault word
+_BITS = {
+    "valve_no_open": 0b1,
+    "leak": 0b10,
+    "sensor_stuck": 0b1000,
+    "mixing_valve_failed": 0b10_0000,
+}
 # sessions an hour that begin at a free terminal, by hour of the day
 _ARRIVALS = (
     0.3, 0.0, 0.0, 0.0, 0.0, 0.1, 1.2, 2.2, 1.2, 0.5, 0.4, 0.5,
@@ -32,7 +40,7 @@ _ARRIVALS = (
 class ShowerTwin(Twin):
     """One terminal; it opens, flows and closes at whole steps of ten seconds.
 
-    ``demand`` is how many people come for each one of a usual day.
+    ``demand`` tells how many people come, at an instant, for each one of a usual day.
     """
 
     cures: ClassVar = {
@@ -40,12 +48,20 @@ class ShowerTwin(Twin):
         "sensor_stuck": "sensor",
         "counter_reset": "meter",
         "leak": "valve",
+        "valve_no_open": "valve",
+        "mixing_valve_failed": "mixing-valve",
     }
     parts: ClassVar = ("comms-module", "sensor", "meter", "valve", "mixing-valve", "battery")
     sensors: ClassVar = ("outlet_temperature",)
     counters: ClassVar = ("total_litres",)
 
-    def __init__(self, device: Device, seed: int, now_ms: int, demand: float = 1.0) -> None:
+    def __init__(
+        self,
+        device: Device,
+        seed: int,
+        now_ms: int,
+        demand: Callable[[int], float] = lambda _: 1.0,
+    ) -> None:
         super().__init__(device, now_ms)
         self._seed = seed
         self._demand = demand
@@ -56,7 +72,8 @@ class ShowerTwin(Twin):
         self._ends_ms: int | None = None
         self._wish_flow = 0.0
         self._valve = 1
-        self._outlet = _ROOM
+        self.room = ROOM  # degC of the air
+        self._outlet = ROOM
         self._outlet_ms = now_ms
         self.flow = 0.0
         self.session_litres = 0.0
@@ -79,22 +96,26 @@ class ShowerTwin(Twin):
         if at_ms >= self.next_visit_ms:
             self._visit(at_ms)
         if self._ends_ms is not None:
-            self.flow = self._wish_flow
+            self.flow = 0.0 if "valve_no_open" in self.faults else self._wish_flow
         else:
-            self.flow = _DRIP if "leak" in self.faults and self._valve else 0.0
+            drips = "leak" in self.faults and self._valve and not self.dark
+            self.flow = _DRIP if drips else 0.0
         return self._run(at_ms, hot, cold) if self.flow else 0.0
 
     def _visit(self, at_ms: int) -> None:
         """Perhaps begin a session, with its length and flow."""
         minute = self.next_visit_ms // _MINUTE_MS
         self.next_visit_ms = self._visit_after(at_ms)
-        if self._ends_ms is not None or not self._valve:
+        if self._ends_ms is not None or not self._valve or self.dark:
             return
-        if uniform(self._seed, 4 * minute) >= self._demand * _ARRIVALS[int(local_hour(at_ms))] / 60:
+        arrivals = self._demand(at_ms) * _ARRIVALS[int(local_hour(at_ms))] / 60
+        if uniform(self._seed, 4 * minute) >= arrivals:
             return
         steps = round(seconds(uniform(self._seed, 4 * minute + 1)) * 1000 / STEP_MS)
         self._wish_flow = litres_a_minute(uniform(self._seed, 4 * minute + 2))
         self._ends_ms = at_ms + steps * STEP_MS
+        if "valve_no_open" in self.faults:
+            self._ends_ms = min(self._ends_ms, at_ms + _PATIENCE_MS)
         self.sessions += 1
         self.session_litres = 0.0
 
@@ -102,6 +123,8 @@ class ShowerTwin(Twin):
         """Let water flow through the mixer for one step."""
         litres = self.flow * _STEP_MIN
         share = min(max((_WISH - cold) / (hot - cold), 0.0), 1.0) if hot > cold else 1.0
+        if "mixing_valve_failed" in self.faults:
+            share = 1.0
         self._outlet = cold + share * (hot - cold)
         self._outlet_ms = at_ms + STEP_MS
         if self._ends_ms is not None:
@@ -120,11 +143,13 @@ class ShowerTwin(Twin):
         return {
             "state": float(state),
             "flow": self.flow,
-            "outlet_temperature": _ROOM + (self._outlet - _ROOM) * cooled,
+            "outlet_temperature": self.room + (self._outlet - self.room) * cooled,
             "session_litres": self.session_litres,
             "total_litres": self._began_litres + self.litres,
             "valve": float(self._valve),
-            "faults": float(_VALVE_DOES_NOT_CLOSE if "leak" in self.faults else 0),
+            "faults": float(
+                sum(_BITS[kind] for kind in self.faults if self._tells(kind) and kind in _BITS)
+            ),
             "battery": max(100 - (self.now_ms - self._began_ms) / 86_400_000 * 0.05, 0.0),
         }
 
@@ -134,6 +159,13 @@ class ShowerTwin(Twin):
             raise Refused(f"{self.device.id}: {point} cannot be set to {value}")
         self._valve = int(value)
         if not self._valve:
+            self._stop()
+            self.flow = 0.0
+
+    def leave(self, why: str, *, dark: bool) -> None:
+        """Be out of reach for a reason; without supply the valve closes."""
+        super().leave(why, dark=dark)
+        if dark:
             self._stop()
             self.flow = 0.0
 

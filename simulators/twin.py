@@ -33,6 +33,8 @@ class Twin(ABC):
         self.now_ms = now_ms
         self.faults: list[str] = []
         self._frozen: dict[str, float] = {}
+        self._unsaid: set[str] = set()
+        self._away: dict[str, bool] = {}
         self.dials = Dials(self.counters)
         self._repairs: list[dict[str, Json]] = []
         self._told: Collection[str] | None = None
@@ -45,8 +47,21 @@ class Twin(ABC):
 
     @property
     def silent(self) -> bool:
-        """Tell whether the device answers nothing at all."""
-        return "silent" in self.faults
+        """Tell whether the device answers nothing at all, or nobody can reach it."""
+        return "silent" in self.faults or bool(self._away)
+
+    @property
+    def dark(self) -> bool:
+        """Tell whether the device has no supply."""
+        return any(self._away.values())
+
+    def leave(self, why: str, *, dark: bool) -> None:
+        """Be out of reach for a reason, ``dark`` without supply."""
+        self._away[why] = dark
+
+    def come_back(self, why: str) -> None:
+        """Be in reach again, as far as this reason goes."""
+        self._away.pop(why, None)
 
     @property
     def exception(self) -> int | None:
@@ -95,10 +110,11 @@ class Twin(ABC):
         """Let a counter stand at ``level`` now, as years of use would have left it."""
         self.dials.wind(self._readings(), counter, level)
 
-    def fault(self, kind: str) -> int | None:
+    def fault(self, kind: str, *, said: bool = True) -> int | None:
         """Start a fault; one that is already there stays as it is.
 
-        Return the instant at which it is over by itself, None for one that lasts.
+        Unless it is ``said`` the device does not notice: no code, no bit tells of it. Return the
+        instant at which it is over by itself, None for one that lasts.
         """
         if kind not in self.cures:
             known = ", ".join(self.cures)
@@ -111,7 +127,21 @@ class Twin(ABC):
             self._frozen = {name: values[name] for name in self.sensors}
         if kind not in self.faults:
             self.faults.append(kind)
+            self._unsaid |= set() if said else {kind}
+            self._begin(kind)
         return None
+
+    def _begin(self, kind: str) -> None:
+        """Let a fault that has just begun change what it changes once; most change nothing."""
+        del kind
+
+    def _end(self, kind: str) -> None:
+        """Undo what beginning a fault has changed, which has just been cured."""
+        del kind
+
+    def _tells(self, kind: str) -> bool:
+        """Tell whether the device has a fault and notices it."""
+        return kind in self.faults and kind not in self._unsaid
 
     def repair(self, part: str) -> list[str]:
         """Replace a part and return the faults that it cured; the wrong part changes nothing."""
@@ -120,8 +150,11 @@ class Twin(ABC):
             raise Refused(f"{self.device.id} has no part {part}; it has: {known}")
         cured = [kind for kind in self.faults if self.cures[kind] == part]
         self.faults = [kind for kind in self.faults if kind not in cured]
+        self._unsaid.difference_update(cured)
         if "sensor_stuck" in cured:
             self._frozen = {}
+        for kind in cured:
+            self._end(kind)
         self._repairs.append({"at_ms": self.now_ms, "part": part, "cured": cured})
         return cured
 

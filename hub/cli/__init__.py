@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from hub import __version__
 from hub.cli import (
+    alarms,
     backup,
     commanding,
     demonstration,
@@ -20,9 +21,12 @@ from hub.cli import (
     journal,
     meter,
     operation,
+    outages,
     probing,
     profiles,
+    replaying,
     report,
+    ruling,
     scenarios,
     service,
     simulation,
@@ -40,9 +44,13 @@ GROUPS = (
     scenarios,
     operation,
     journal,
+    replaying,
     commanding,
     meter,
+    outages,
+    alarms,
     report,
+    ruling,
     export,
     backup,
 )

@@ -13,6 +13,7 @@ import httpx
 
 from hub.cli.asking import said
 from hub.clock import RealClock
+from hub.database.connection import Database, open_database
 from hub.kept import Kept, open_kept
 from hub.lock import is_held, short_path
 from hub.ports import Refused
@@ -82,6 +83,19 @@ def from_files(settings: Settings, do: Callable[[Kept], T]) -> T:
             return do(kept)
 
     return asyncio.run(opened())
+
+
+@contextlib.contextmanager
+def kept_tables(settings: Settings) -> Iterator[Database]:
+    """Yield the tables of a site, beside a running hub or without one."""
+    sqlite = settings.database == "sqlite"
+    if sqlite and not settings.database_file.is_file():
+        raise Refused(f"there is no {settings.database_file} yet; start the hub once with run")
+    database = open_database(str(settings.database_file) if sqlite else settings.database)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 @contextlib.contextmanager

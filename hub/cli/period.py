@@ -15,12 +15,16 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FIRST, _LAST = 1970, 2105
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Give a command its --from and --to."""
     how = "2026-11-20, 2026-11 or an instant such as 2026-11-20T08:00"
-    parser.add_argument("--from", dest="start", required=True, metavar="WHEN", help=how)
+    parser.add_argument("--from", dest="start", required=required, metavar="WHEN", help=how)
     parser.add_argument(
-        "--to", dest="end", required=True, metavar="WHEN", help="the last day, or month, included"
+        "--to",
+        dest="end",
+        required=required,
+        metavar="WHEN",
+        help="the last day, or month, included",
     )
 
 

@@ -23,7 +23,7 @@ from hub.settings import shipped
 PHYSICS: Sequence[str] = ("--pace", "240", "--physics-from-ms", "1795226400000")
 INTERVALS: Mapping[str, str] = {"reference-boiler": "PT1S", "reference-room-meter": "PT5S"}
 BOILER = "dorm-07/boiler-1"
-RULE = "tank-cold"
+RULE = "heat-pump-refuses"
 SHORT: Mapping[str, str] = {"on_delay": "PT3S", "off_delay": "PT3S"}
 PROOF: Mapping[str, str] = {"for": "PT3S", "within": "PT15S"}
 PATIENCE_S = 75.0

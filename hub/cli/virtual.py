@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hub.app import Outside, running
@@ -12,15 +13,18 @@ from hub.clock import VirtualClock, VirtualLoop
 from hub.database import records
 from hub.energy.question import Query
 from hub.engine import log_line
-from hub.model import Alarm, Effect, Json, Ticket, TicketEvent
+from hub.journal import Journal
+from hub.model import Alarm, AlarmEvent, Effect, Entry, Json, Ticket, TicketEvent
 from hub.ports import Clock, Refused, RegisterBus
 from hub.settings import Settings, build_site
 from hub.site import Gateway, Site
 from hub.whole import Hub
-from simulators.campus import Fleet, Label
+from simulators.campus import Day, Fleet, Label
+from simulators.life import USUAL_LIFE, Life
 from simulators.lines import TwinLine, line_behind
 from simulators.scenario import Scenario, Step, play
 from simulators.virtual import TwinBus, TwinMessages
+from simulators.weather import Snap, Weather
 
 
 @dataclass
@@ -28,13 +32,15 @@ class Played:
     """What came of a scenario: the hub's log and figures, and the twins' truth beside them.
 
     ``kwh`` and ``true_kwh`` are by device, over the whole scenario; the hub cannot read the latter.
-    ``lines`` tells of the protocol faults, where the scenario has any.
+    ``lines`` tells of the protocol faults, where the scenario has any; ``entries`` is all that
+    the journal holds.
     """
 
     log: list[bytes] = field(default_factory=list)
     alarms: dict[str, Alarm] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     events: list[TicketEvent] = field(default_factory=list)
+    alarm_events: list[AlarmEvent] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     kwh: dict[str, float | None] = field(default_factory=dict)
     true_kwh: dict[str, float] = field(default_factory=dict)
@@ -42,6 +48,7 @@ class Played:
     polls: dict[str, int] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     lines: dict[str, Json] | None = None
+    entries: list[Entry] = field(default_factory=list)
 
     def hear(self, effect: Effect) -> None:
         """Keep an effect as the engine tells it."""
@@ -52,6 +59,8 @@ class Played:
             self.tickets[effect.id] = effect
         elif isinstance(effect, TicketEvent):
             self.events.append(effect)
+        elif isinstance(effect, AlarmEvent):
+            self.alarm_events.append(effect)
 
     @property
     def log_hash(self) -> str:
@@ -110,7 +119,8 @@ def play_virtual(
 async def _play(settings: Settings, scenario: Scenario, clock: Clock, *, memory: bool) -> Played:
     played = Played()
     site = site_of(settings)
-    fleet = Fleet(list(site.devices.values()), settings.profiles, clock, zone=site.zone)
+    day = Day(life=_life(scenario))
+    fleet = Fleet(list(site.devices.values()), settings.profiles, clock, day=day, zone=site.zone)
     before = fleet.truth()
     lines = FaultyLines(scenario, fleet, clock)
 
@@ -143,9 +153,28 @@ async def _play(settings: Settings, scenario: Scenario, clock: Clock, *, memory:
         _measure(played, hub, scenario.start_ms, end_ms)
         after = fleet.truth()
         played.labels = list(fleet.labels)
+        played.entries = [entry for _, entry in _all(hub.kept.journal)]
     for device in played.kwh:
         played.true_kwh[device] = after[device]["energy_kwh"] - before[device]["energy_kwh"]
     return played
+
+
+def _life(scenario: Scenario) -> Life:
+    """Return the usual life, in the weather of a scenario."""
+    if not scenario.snaps:
+        return USUAL_LIFE
+    snaps = []
+    for one in scenario.snaps:
+        start_ms = scenario.start_ms + round(one.at.total_seconds() * 1000)
+        snaps.append(Snap(start_ms, start_ms + round(one.for_.total_seconds() * 1000), one.depth))
+    return Life(Weather(scenario.seed, snaps))
+
+
+def _all(journal: Journal) -> Iterator[tuple[int, Entry]]:
+    after = 0
+    while found := journal.read(after):
+        yield from found
+        after = found[-1][0]
 
 
 def _measure(played: Played, hub: Hub, start_ms: int, end_ms: int) -> None:

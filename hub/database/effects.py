@@ -9,8 +9,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.database.connection import Database
-from hub.database.schema import alarms, engine_state, outbox, ticket_events, tickets
-from hub.model import Alarm, Effect, Notification, Ticket, TicketEvent
+from hub.database.schema import (
+    alarm_events,
+    alarms,
+    engine_state,
+    outages,
+    outbox,
+    ticket_events,
+    tickets,
+)
+from hub.model import Alarm, AlarmEvent, Effect, Notification, Outage, Ticket, TicketEvent
 
 Rows = list[dict[str, Any]]
 _APPLIED, _SNAPSHOT = "applied", "snapshot"
@@ -37,6 +45,8 @@ def keep(database: Database, effects: Sequence[Effect]) -> None:
 
 def _put(database: Database, connection: sa.Connection, effects: Sequence[Effect]) -> None:
     _upsert(database, connection, alarms, _latest(effects, Alarm))
+    _add(database, connection, alarm_events, effects, AlarmEvent)
+    _upsert(database, connection, outages, _latest(effects, Outage))
     _upsert(database, connection, tickets, _latest(effects, Ticket))
     _add(database, connection, ticket_events, effects, TicketEvent)
     _add(database, connection, outbox, effects, Notification)
@@ -74,7 +84,7 @@ def _put_state(
     _upsert(database, connection, engine_state, [{"name": name, "seq": seq, "state": state}])
 
 
-def _latest(effects: Iterable[Effect], kind: type[Alarm | Ticket]) -> Rows:
+def _latest(effects: Iterable[Effect], kind: type[Alarm | Outage | Ticket]) -> Rows:
     # Only the last state of each, in the order they came: a cause closes before it opens again.
     latest: dict[str, dict[str, Any]] = {}
     for effect in effects:
@@ -107,7 +117,7 @@ def _add(
     connection: sa.Connection,
     table: sa.Table,
     effects: Iterable[Effect],
-    kind: type[TicketEvent | Notification],
+    kind: type[AlarmEvent | TicketEvent | Notification],
 ) -> None:
     rows = [_row(effect) for effect in effects if isinstance(effect, kind)]
     if rows:

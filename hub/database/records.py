@@ -8,18 +8,23 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from hub.database.connection import Database
+from hub.database.schema import alarm_events as alarm_event_table
 from hub.database.schema import alarms as alarm_table
+from hub.database.schema import outages as outage_table
 from hub.database.schema import ticket_events
 from hub.database.schema import tickets as ticket_table
-from hub.model import Alarm, AlarmState, Text, Ticket, TicketEvent, TicketState
+from hub.model import Alarm, AlarmEvent, AlarmState, Outage, Text, Ticket, TicketEvent, TicketState
 
 Row = Mapping[str, Any]
+STANDING = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
+_AT_ONCE = 500
 
 
 class Filter(NamedTuple):
     """Which records are wanted; None means all. ``places`` also mean everything below them.
 
-    ``since_ms`` <= opening or raising < ``until_ms``.
+    ``since_ms`` <= opening or raising < ``until_ms``. ``root``: alarms that are
+    effects of it; ``rootless``: those that are no effect of a known one.
     """
 
     states: Collection[str] | None = None
@@ -27,6 +32,8 @@ class Filter(NamedTuple):
     device: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    root: str | None = None
+    rootless: bool = False
 
 
 ALL = Filter()
@@ -87,6 +94,68 @@ def alarm(database: Database, id_: str) -> Alarm | None:
     return alarm_of(rows[0]) if rows else None
 
 
+def effects(database: Database) -> Mapping[str, str]:
+    """Return of each device, gateway and place that is inhibited the alarm that inhibits it."""
+    table = alarm_table
+    query = sa.select(table.c.device, table.c.root).where(table.c.root.is_not(None))
+    rows = _rows(database, query.where(table.c.state == str(AlarmState.INHIBITED)))
+    return {row["device"]: row["root"] for row in rows}
+
+
+def count_effects(database: Database, roots: Collection[str]) -> Mapping[str, int]:
+    """Count the alarms that are effects of each of some alarms."""
+    table = alarm_table
+    query = sa.select(table.c.root, sa.func.count().label("n")).where(table.c.root.in_(roots))
+    rows = _rows(database, query.group_by(table.c.root))
+    return {row["root"]: row["n"] for row in rows}
+
+
+def alarms_of(database: Database, ids: Collection[str]) -> list[Alarm]:
+    """Return some alarms, and all that stand; in order of their ids."""
+    standing = alarm_table.c.state.in_([str(state) for state in STANDING])
+    found = {row["id"]: row for row in _rows(database, sa.select(alarm_table).where(standing))}
+    missing = sorted(set(ids) - found.keys())
+    for first in range(0, len(missing), _AT_ONCE):
+        chunk = missing[first : first + _AT_ONCE]
+        query = sa.select(alarm_table).where(alarm_table.c.id.in_(chunk))
+        found |= {row["id"]: row for row in _rows(database, query)}
+    return [alarm_of(found[id_]) for id_ in sorted(found)]
+
+
+def alarm_history(database: Database, alarm_id: str) -> list[AlarmEvent]:
+    """Return what happened to an alarm, oldest first."""
+    query = sa.select(alarm_event_table).where(alarm_event_table.c.alarm == alarm_id)
+    rows = _rows(database, query.order_by(alarm_event_table.c.n))
+    return [AlarmEvent(**row) for row in rows]
+
+
+def alarm_events(database: Database, since_ms: int, until_ms: int) -> list[AlarmEvent]:
+    """Return what happened to all alarms at since <= at < until, in order of time."""
+    table = alarm_event_table
+    query = sa.select(table).where(table.c.at_ms >= since_ms, table.c.at_ms < until_ms)
+    rows = _rows(database, query.order_by(table.c.at_ms, table.c.alarm, table.c.n))
+    return [AlarmEvent(**row) for row in rows]
+
+
+def outages(database: Database, *, not_before_ms: int | None = None) -> list[Outage]:
+    """Return the planned outages that are not over at an instant, or all; the latest first."""
+    query = sa.select(outage_table).order_by(outage_table.c.start_ms.desc(), outage_table.c.id)
+    if not_before_ms is not None:
+        query = query.where(outage_table.c.ended_ms.is_(None))
+        query = query.where(outage_table.c.end_ms > not_before_ms)
+    return [_outage_of(row) for row in _rows(database, query)]
+
+
+def outage(database: Database, id_: str) -> Outage | None:
+    """Return one planned outage."""
+    rows = _rows(database, sa.select(outage_table).where(outage_table.c.id == id_))
+    return _outage_of(rows[0]) if rows else None
+
+
+def _outage_of(row: Row) -> Outage:
+    return Outage(**{**row, "rules": tuple(row["rules"])})
+
+
 def ticket_of(row: Row) -> Ticket:
     """Make a ticket of its row."""
     values = dict(row)
@@ -113,6 +182,10 @@ def _filtered(query: sa.Select[Any], table: sa.Table, wanted: Filter) -> sa.Sele
         query = query.where(sa.or_(sa.false(), *places))
     if wanted.device is not None:
         query = query.where(table.c.device == wanted.device)
+    if wanted.root is not None:
+        query = query.where(table.c.root == wanted.root)
+    if wanted.rootless:
+        query = query.where(table.c.root.is_(None))
     began = table.c.opened_ms if "opened_ms" in table.c else table.c.raised_ms
     if wanted.since_ms is not None:
         query = query.where(began >= wanted.since_ms)

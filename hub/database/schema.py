@@ -38,6 +38,36 @@ alarms = sa.Table(
     sa.Column("limit", sa.Float, nullable=True),
     sa.Column("acknowledged_ms", _ms),
     sa.Column("cleared_ms", _ms),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("owner", sa.String(100), nullable=False, server_default=""),
+    sa.Column("until_ms", _ms),
+    sa.Column("root", sa.String(40), index=True),
+    sa.Column("chattering", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+alarm_events = sa.Table(
+    "alarm_events",
+    metadata,
+    sa.Column("alarm", sa.String(40), sa.ForeignKey("alarms.id"), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(30), nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("at_ms", _ms, nullable=False, index=True),
+    sa.Column("detail", sa.JSON, nullable=False),
+)
+
+outages = sa.Table(
+    "outages",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("area", sa.String(200), nullable=False),
+    sa.Column("start_ms", _ms, nullable=False, index=True),
+    sa.Column("end_ms", _ms, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("rules", sa.JSON, nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("entered_ms", _ms, nullable=False),
+    sa.Column("ended_ms", _ms),
 )
 
 tickets = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,11 +38,23 @@ class Desk:
         self._by_cause[work.ticket.cause] = work.ticket.id
         return work
 
-    def raised(self, alarm: Alarm, rule: Rule, interval_ms: int, at_ms: int) -> list[Effect]:
-        """Open a ticket for an alarm, or tell the open ticket of the same cause."""
-        detail = {"alarm": alarm.id, "value": alarm.value}
+    def raised(
+        self,
+        alarm: Alarm,
+        rule: Rule,
+        interval_ms: int,
+        at_ms: int,
+        again: str = "raised_again",
+        why: Mapping[str, Json] | None = None,
+    ) -> list[Effect]:
+        """Open a ticket for an alarm, or tell the open one of the same cause by ``again``.
+
+        ``why`` is what the alarm rests on; it stays with the ticket.
+        """
+        detail: dict[str, Json] = {"alarm": alarm.id, "value": alarm.value}
+        detail |= {"why": why} if why else {}
         if work := self.of_cause(cause_of(alarm.device, alarm.rule)):
-            return self._change(work, at_ms, Change("raised_again", {"alarm": alarm.id}), detail)
+            return self._change(work, at_ms, Change(again, {"alarm": alarm.id}), detail)
         work = self.adopt(Work(self._ticket(alarm, rule, at_ms), rule, interval_ms))
         return self._change(work, at_ms, Change("opened"), detail)
 
@@ -54,6 +66,11 @@ class Desk:
             if getattr(work.ticket, name) is None:
                 fields[name] = getattr(by, name)
         return self._change(work, at_ms, Change("escalated", fields), {"value": value})
+
+    def listed(self, work: Work, members: Sequence[str], at_ms: int) -> list[Effect]:
+        """List on a ticket what is an effect of its cause."""
+        detail = {"count": len(members), "members": list(members)}
+        return self._change(work, at_ms, Change("inhibits"), detail)
 
     def cleared(self, alarm: Alarm, value: float, at_ms: int) -> list[Effect]:
         """Note on the open ticket that its alarm is clear."""

@@ -15,6 +15,7 @@ WORDS: Mapping[str, Text] = {
     "breach/fix": Text("修复超时", "Repair is late"),
     "breach/crew": Text("增援到场超时", "Extra crew is late"),
     "escalated": Text("故障加重", "It cannot wait any more"),
+    "returned": Text("屏蔽结束 故障仍在", "No longer held back, and still there"),
     "unproven": Text("修复未证实 工单退回现场", "The fix did not hold, back to on site"),
     "closed": Text("修复已证实 工单关闭", "Closed, the fix is proven"),
 }

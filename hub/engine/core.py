@@ -6,33 +6,42 @@ the batches they came in; only ticks, actions and the like move the time forward
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
-import numpy as np
 import orjson
 
-from hub.desk import Action, Desk, Work
+from hub.desk import Action, Desk, Work, cause_of
 from hub.desk.action import action_of
-from hub.desk.work import alarm_id
 from hub.engine.agenda import Agenda
-from hub.engine.fault import Fault, faults_of, said_in
-from hub.model import Alarm, AlarmState, Batch, Effect, Entry, EntryKind, Quality, Ticket
+from hub.engine.alarms import Alarms, stands
+from hub.engine.fault import Fault, faults_of, said_in, verdict_in
+from hub.engine.holds import Holds
+from hub.engine.outages import Outages
+from hub.engine.planning import Planning
+from hub.engine.proving import proof_rows
+from hub.engine.roots import Roots
+from hub.engine.topology import Topology
+from hub.engine.why import why_of
+from hub.model import Batch, Effect, Entry, EntryKind, Json, Quality, Ticket
 from hub.ports import Refused
 from hub.site import Site
-from rules.alarm import following
+from rules.calendar import Calendar
+from rules.load import Flood
 from rules.machine import Transition
 from rules.sla import Promise
 from rules.spec import Pack, Rule
+from rules.told import Said
+from rules.watch import Watch, Watched
 
-VERSION = 1  # of the saved state
+VERSION = 3  # of the saved state
 REMEMBERED_ACTIONS = 1000
 HOUR_MS = 3_600_000
 
 
 class Answer(NamedTuple):
-    """What became of an action: its ticket or alarm, or why it was refused."""
+    """What became of an action: its ticket, alarm or outage, or why it was refused."""
 
     action: str
     subject: str
@@ -42,30 +51,52 @@ class Answer(NamedTuple):
 class Core:
     """The rules of a site and the tickets they open, as one state that can be saved."""
 
-    def __init__(self, site: Site, packs: Sequence[Pack], promise: Promise) -> None:
+    def __init__(
+        self,
+        site: Site,
+        packs: Sequence[Pack],
+        promise: Promise,
+        calendar: Calendar | None = None,
+    ) -> None:
         self.answer: Answer | None = None
-        self.late = 0
         self._desk = Desk(promise, site.zone)
-        self._faults: Mapping[str, Fault] = {fault.cause: fault for fault in faults_of(site, packs)}
-        self._ruled: dict[int, list[Fault]] = {}
-        self._proving: dict[int, list[Fault]] = {}
-        self._own: dict[str, Fault] = {}  # by what the hub says something about
-        for fault in self._faults.values():
-            if fault.rule.kind == "health":
-                self._own[fault.rule.subject] = fault
-            if fault.point is not None:
-                self._ruled.setdefault(fault.point, []).append(fault)
-            if fault.proof_point is not None:
-                self._proving.setdefault(fault.proof_point, []).append(fault)
-        watched = self._ruled.keys() | self._proving.keys()
-        self._watched = np.zeros(max(watched, default=0) + 1, np.bool_)
-        self._watched[sorted(watched)] = True
-        self._last_ms: dict[int, int] = {}
-        self._alarms: dict[str, str] = {}  # of each alarm in force, its cause
+        self._faults: dict[str, Fault] = {fault.cause: fault for fault in faults_of(site, packs)}
+        proofs = {fault.proof_point for fault in self._faults.values()} - {None}
+        self._watch = Watch(
+            [Watched(name, fault.machine, fault.points) for name, fault in self._faults.items()],
+            [number for number in proofs if number is not None],
+        )
+        self._own: dict[str, Fault] = {  # by what the hub says something about
+            fault.rule.subject: fault
+            for fault in self._faults.values()
+            if fault.rule.kind == "health"
+        }
+        topology = Topology(site)
+        self._roots = Roots(self._faults.values(), topology)
+        self._outages = Outages(topology.within)
+        holds = Holds(self._outages, calendar, self._roots)
+        self._alarms = Alarms(self._desk, holds, self._schedule)
+        self._planning = Planning(site, self._outages, self._alarms, self._faults)
+        self._gateways = site.gateways
         self._acted: dict[str, str] = {}  # of the latest actions, what they were about
         self._agenda = Agenda()
         self._now_ms = 0
         self._listening = False
+
+    @property
+    def late(self) -> int:
+        """Count the readings that came too late for the rules."""
+        return self._watch.late
+
+    @property
+    def flood(self) -> Flood:
+        """Return whether alarms come faster than people can take them."""
+        return self._alarms.flood
+
+    @property
+    def failed_rules(self) -> Mapping[str, str]:
+        """Return the causes whose rules failed while they ran, each with its error."""
+        return self._watch.quarantined
 
     @property
     def now_ms(self) -> int:
@@ -77,15 +108,16 @@ class Core:
         del seq  # the log must not depend on how the stream was cut into entries
         self.answer = None
         if entry.batch is not None:
-            return self._read(entry.batch)
+            return self._read(entry.batch)  # what fails in it is told with the next tick
         begins = entry.kind is EntryKind.CONFIGURATION or "listening" in entry.content
-        if begins or not self._listening:
-            self._listen(entry.at_ms)
-        effects = self._advance(entry.at_ms)
+        effects = self._listen(entry.at_ms) if begins or not self._listening else []
+        effects += self._advance(entry.at_ms) + self._hear_failures()
         if entry.kind is EntryKind.ACTION:
             effects += self._act(entry.content)
         elif entry.kind is EntryKind.HEALTH:
             effects += self._hear(entry)
+        elif entry.kind is EntryKind.JUDGEMENT:
+            effects += self._hear_judgement(entry)
         return effects
 
     def next_due_ms(self) -> int | None:
@@ -100,16 +132,35 @@ class Core:
         work.start_proof()
         self._schedule(ticket.id)
 
+    def why(self, subject: str, rule: str) -> dict[str, Json] | None:
+        """Return why a rule has or has not risen on a subject; None where there is none such.
+
+        ``why`` is what its machine holds now, ``hold`` what holds an alarm back, ``alarm`` its id.
+        """
+        fault = self._faults.get(cause_of(subject, rule))
+        if fault is None:
+            return None
+        now_ms = self._now_ms
+        of_own = fault.told is not None
+        held = fault.machine.why(now_ms) if of_own else self._watch.why(fault.cause, now_ms)
+        hold = self._alarms.hold_on(fault, now_ms)
+        return {
+            "why": why_of(fault, held, now_ms),
+            "hold": hold._asdict() if hold else None,
+            "alarm": fault.alarm.id if fault.alarm else None,
+        }
+
     def save(self) -> bytes:
         """Return the whole state as canonical JSON."""
         state = {
             "version": VERSION,
             "now": self._now_ms,
             "listening": self._listening,
-            "late": self.late,
-            "last": [[number, self._last_ms[number]] for number in sorted(self._last_ms)],
+            "watch": self._watch.save(),
             "acted": list(self._acted.items()),
             "desk": self._desk.save(),
+            "outages": self._outages.save(),
+            "flood": self.flood.save(),
             "faults": {
                 fault.cause: saved for fault in self._faults.values() if (saved := fault.save())
             },
@@ -121,135 +172,144 @@ class Core:
         saved = orjson.loads(state)
         if saved.get("version") != VERSION:
             raise ValueError(f"version {saved.get('version')} is not {VERSION}")
-        self._now_ms, self._listening, self.late = saved["now"], saved["listening"], saved["late"]
-        self._last_ms = dict(saved["last"])
+        self._now_ms, self._listening = saved["now"], saved["listening"]
+        self._watch.load(saved["watch"])
         self._acted = dict(saved["acted"])
         self._desk.load(saved["desk"], self._rule_of)
+        self._outages.load(saved["outages"])
+        self.flood.load(saved["flood"])
+        self._planning.know(saved["faults"])
         for cause, fault in self._faults.items():
-            if fault_state := saved["faults"].get(cause):
-                fault.load(fault_state)
-            else:  # a rule that is new, or that nothing has happened to
+            fault.load(saved["faults"].get(cause, {}))
+            if cause not in saved["watch"]["machines"]:  # a rule that is new, or of an outage
                 fault.machine.listen(self._now_ms)
-            if fault.alarm:
-                self._alarms[fault.alarm.id] = cause
-        for name in (*self._faults, *self._desk.works):
+            self._alarms.adopt(fault)
+        for name in (*self._faults, *self._desk.works, *self._outages.ids()):
             self._schedule(name)
 
     def _read(self, batch: Batch) -> list[Effect]:
-        inside = batch.point < len(self._watched)
-        mask = inside & self._watched[np.where(inside, batch.point, 0)]
+        """Take readings; those that may prove a fix are taken one by one, after the rules."""
         effects: list[Effect] = []
-        rows = zip(
-            batch.point[mask].tolist(),
-            batch.at_ms[mask].tolist(),
-            batch.value[mask].tolist(),
-            batch.quality[mask].tolist(),
-            strict=True,
-        )
-        for number, at_ms, value, quality in rows:
-            if at_ms <= self._last_ms.get(number, -1):
-                self.late += 1
-                continue
-            self._last_ms[number] = at_ms
-            good = quality & 3 == Quality.GOOD
-            for fault in self._ruled.get(number, ()):
-                if transition := fault.machine.step(at_ms, value, good=good):
-                    effects += self._transit(fault, transition)
-            for fault in self._proving.get(number, ()):
-                work = self._desk.of_cause(fault.cause)
-                if work and work.watch and work.watch.step(at_ms, value, good=good):
-                    effects += self._prove(work, at_ms)
+        start = 0
+        for row, works in proof_rows(batch, self._desk.works.values(), self._faults):
+            effects += self._transit_all(self._watch.read(batch.taken(slice(start, row))))
+            number, at_ms = int(batch.point[row]), int(batch.at_ms[row])
+            fresh = at_ms > self._watch.last_ms(number)
+            start = row + 1
+            effects += self._transit_all(self._watch.read(batch.taken(slice(row, start))))
+            good = int(batch.quality[row]) & 3 == Quality.GOOD
+            for work in works if fresh else ():
+                if work.watch and work.watch.step(at_ms, float(batch.value[row]), good=good):
+                    effects += self._settle(work, at_ms, work.watch.for_ms)
+        return effects + self._transit_all(self._watch.read(batch.taken(slice(start, None))))
+
+    def _transit_all(self, transitions: Iterable[tuple[str, Transition]]) -> list[Effect]:
+        effects: list[Effect] = []
+        for name, transition in transitions:
+            effects += self._transit(self._faults[name], transition)
         return effects
 
-    def _listen(self, at_ms: int) -> None:
-        """Count silence from now on: what was not heard before, nobody listened for."""
+    def _listen(self, at_ms: int) -> list[Effect]:
+        """Count silence from now on: what was not heard before, nobody listened for.
+
+        Rules that failed begin anew, and with them what they say.
+        """
         self._listening = True
-        for fault in self._faults.values():
-            fault.machine.listen(at_ms)
-            self._schedule(fault.cause)
+        begun_anew = [self._faults[name] for name in self._watch.quarantined]
+        self._watch.listen(at_ms)
+        for name in self._faults:
+            self._schedule(name)
+        effects: list[Effect] = []
+        for fault in begun_anew:
+            if fault.there:
+                effects += self._transit(fault, Transition(raised=False, at_ms=at_ms, value=0.0))
+        return effects + self._hear_own("rules", Said(at_ms, trouble=False))
+
+    def _hear_failures(self) -> list[Effect]:
+        """Say of the hub's own rules that some have failed; the others run on."""
+        effects: list[Effect] = []
+        failures, self._watch.failures = self._watch.failures, []
+        for failure in failures:
+            at_ms, failed = max(self._now_ms, failure.at_ms), len(self._watch.quarantined)
+            effects += self._hear_own("rules", Said(at_ms, trouble=True, value=float(failed)))
+        return effects
 
     def _advance(self, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
         while (due := self._agenda.pop_due(now_ms, self._due_of)) is not None:
             due_ms, name = due
             self._now_ms = max(self._now_ms, due_ms)
-            if fault := self._faults.get(name):
-                if transition := fault.machine.tick(due_ms):
-                    effects += self._transit(fault, transition)
-            elif work := self._desk.works.get(name):
-                effects += self._desk.pass_time(work, self._now_ms)
+            effects += self._do_due(name, due_ms)
             self._schedule(name)
         self._now_ms = max(self._now_ms, now_ms)
+        self.flood.pass_time(self._now_ms)
+        return effects
+
+    def _do_due(self, name: str, due_ms: int) -> list[Effect]:
+        """Do what time alone brings: to a fault and its alarm, a ticket or an outage."""
+        effects: list[Effect] = []
+        if fault := self._faults.get(name):
+            machine_ms = self._machine_due_ms(fault)
+            if machine_ms is not None and machine_ms <= due_ms:
+                transition = self._watch.tick(name, due_ms)
+                effects += self._transit(fault, transition) if transition else []
+            effects += self._alarms.pass_time(fault, self._now_ms)
+            if done := self._desk.of_cause(name):
+                effects += self._prove(done, self._now_ms)
+        elif work := self._desk.works.get(name):
+            effects += self._desk.pass_time(work, self._now_ms)
+        elif name in self._outages:
+            effects += self._planning.pass_time(name, self._now_ms)
         return effects
 
     def _hear(self, entry: Entry) -> list[Effect]:
         """Take a change of health; those of devices have rules of their own."""
-        fault = self._own.get(str(entry.content.get("hub", "")))
-        transition = fault.told.hear(said_in(entry)) if fault and fault.told else None
-        if fault is None or transition is None:
-            return []
-        if transition.raised and fault.alarm and fault.alarm.cleared_ms is None:
-            return self._worsen(fault, transition)
+        return self._hear_own(str(entry.content.get("hub", "")), said_in(entry))
+
+    def _hear_own(self, subject: str, said: Said) -> list[Effect]:
+        """Take what the hub says about something of its own."""
+        fault = self._own.get(subject)
+        transition = fault.told.hear(said) if fault and fault.told else None
+        return self._heard(fault, transition) if fault and transition else []
+
+    def _hear_judgement(self, entry: Entry) -> list[Effect]:
+        """Take what the daily look judged; a rule or subject may be gone meanwhile."""
+        fault = self._faults.get(str(entry.content["cause"]))
+        transition = fault.judged.hear(verdict_in(entry)) if fault and fault.judged else None
+        return self._heard(fault, transition) if fault and transition else []
+
+    def _heard(self, fault: Fault, transition: Transition) -> list[Effect]:
+        """Let a fault begin, become worse or end, as somebody said."""
+        if transition.raised and fault.there:
+            at_ms = max(self._now_ms, transition.at_ms)
+            return self._alarms.worsen(fault, transition.value, at_ms)
         return self._transit(fault, transition)
 
-    def _worsen(self, fault: Fault, transition: Transition) -> list[Effect]:
-        """Note that what there is an alarm for cannot wait any more."""
-        now = {"value": transition.value, "limit": fault.limit, "severity": fault.severity}
-        effects = self._to_state(fault, now)
-        if work := self._desk.of_cause(fault.cause):
-            at_ms = max(self._now_ms, transition.at_ms)
-            effects += self._desk.escalated(work, fault.severity, transition.value, at_ms)
-            self._schedule(work.ticket.id)
-        return effects
-
     def _transit(self, fault: Fault, transition: Transition) -> list[Effect]:
-        begin = self._raise if transition.raised else self._clear
-        effects = begin(fault, transition)
-        self._schedule(fault.cause)
-        return effects
-
-    def _raise(self, fault: Fault, transition: Transition) -> list[Effect]:
-        effects: list[Effect] = []
-        if fault.alarm:  # clear but never acknowledged: the new alarm takes its place
-            effects += self._to_state(fault, {"state": AlarmState.CLEARED})
-        fault.alarm = alarm = Alarm(
-            id=alarm_id(fault.cause, transition.at_ms),
-            rule=fault.rule.id,
-            device=fault.device.id,
-            place=fault.device.place,
-            severity=fault.severity,
-            title=fault.rule.title.text(),
-            state=AlarmState.UNACKNOWLEDGED,
-            raised_ms=transition.at_ms,
-            value=transition.value,
-            limit=fault.limit,
-        )
-        self._alarms[alarm.id] = fault.cause
         at_ms = max(self._now_ms, transition.at_ms)
-        effects += [alarm, *self._desk.raised(alarm, fault.rule, fault.interval_ms, at_ms)]
-        if work := self._desk.of_cause(fault.cause):
-            self._schedule(work.ticket.id)
-        return effects
-
-    def _clear(self, fault: Fault, transition: Transition) -> list[Effect]:
-        if not (alarm := fault.alarm):
-            return []
-        state = following(alarm.state, "clear") or alarm.state
-        effects = self._to_state(fault, {"state": state, "cleared_ms": transition.at_ms})
-        at_ms = max(self._now_ms, transition.at_ms)
-        effects += self._desk.cleared(alarm, transition.value, at_ms)
-        if work := self._desk.of_cause(fault.cause):
+        if transition.raised:
+            fault.why = self._why_of(fault, transition.at_ms)
+        change = self._alarms.rise if transition.raised else self._alarms.fall
+        effects = change(fault, transition, at_ms)
+        if not transition.raised and (work := self._desk.of_cause(fault.cause)):
             effects += self._prove(work, at_ms)
-        return effects
+        self._schedule(fault.cause)
+        return effects + (self._hear_lines(at_ms) if fault.rule.inhibits == "line" else [])
 
-    def _to_state(self, fault: Fault, fields: Mapping[str, Any]) -> list[Effect]:
-        if not fault.alarm:
+    def _why_of(self, fault: Fault, at_ms: int) -> dict[str, Json]:
+        """Return what was known of a fault at the instant at which it began."""
+        if fault.told:
+            return why_of(fault, fault.machine.why(at_ms), at_ms)
+        return why_of(fault, self._watch.held(fault.cause, at_ms), at_ms)
+
+    def _hear_lines(self, at_ms: int) -> list[Effect]:
+        """Say that the hub's own uplink is lost when every line is: one cause, one alarm."""
+        lines, uplink = self._roots.lines(self._gateways), self._own.get("uplink")
+        lost = lines.all > 1 and lines.lost == lines.all
+        if uplink is None or uplink.machine.active == lost:  # several lines may fail in one instant
             return []
-        fault.alarm = alarm = replace(fault.alarm, **fields)
-        if alarm.state is AlarmState.CLEARED:
-            fault.alarm = None
-            del self._alarms[alarm.id]
-        return [alarm]
+        said = Said(at_ms, lost, value=float(lines.lost), limit=float(lines.all))
+        return self._hear_own("uplink", said)
 
     def _act(self, content: Mapping[str, Any]) -> list[Effect]:
         action_id = str(content.get("id", ""))
@@ -258,15 +318,32 @@ class Core:
             return []
         try:
             action = action_of(content)
-            effects = self._acknowledge_alarm(action) if action.alarm else self._report(action)
+            subject, effects = self._acted_on(action)
         except Refused as refusal:
             self.answer = Answer(action_id, "", str(refusal))
             return []
-        self._acted[action.id] = action.subject
+        self._acted[action.id] = subject
         if len(self._acted) > REMEMBERED_ACTIONS:
             del self._acted[next(iter(self._acted))]
-        self.answer = Answer(action.id, action.subject)
+        self.answer = Answer(action.id, subject)
         return effects
+
+    def _acted_on(self, action: Action) -> tuple[str, list[Effect]]:
+        """Do what somebody did, or raise Refused; return what it is about and what changed."""
+        if action.alarm:
+            fault = self._alarms.by_id.get(action.alarm)
+            effects = self._alarms.act(action, self._now_ms)
+            work = self._desk.of_cause(fault.cause) if fault else None
+            return action.subject, effects + (self._prove(work, self._now_ms) if work else [])
+        if action.planned:
+            subject, effects = self._planning.plan(action, self._now_ms)
+            self._schedule(subject)
+            return subject, effects
+        if action.outage:
+            subject, effects = self._planning.end(action.outage, self._now_ms)
+            self._schedule(subject)
+            return subject, effects
+        return action.subject, self._report(action)
 
     def _report(self, action: Action) -> list[Effect]:
         work = self._desk.works.get(action.subject)
@@ -274,39 +351,37 @@ class Core:
             raise Refused(f"ticket {action.subject}: it is closed, or there is no such ticket")
         effects = self._desk.report(work, action, self._now_ms)
         if action.kind == "acknowledge" and (fault := self._faults.get(work.ticket.cause)):
-            effects += self._acknowledged(fault)
+            effects += self._alarms.acknowledge(fault, action.actor, self._now_ms)
         effects += self._prove(work, self._now_ms)
         self._schedule(action.subject)
         return effects
 
-    def _acknowledge_alarm(self, action: Action) -> list[Effect]:
-        fault = self._faults.get(self._alarms.get(action.subject, ""))
-        effects = self._acknowledged(fault) if fault else []
-        if not effects:
-            raise Refused(f"alarm {action.subject}: it needs no acknowledgement (any more)")
-        return effects
-
-    def _acknowledged(self, fault: Fault) -> list[Effect]:
-        state = fault.alarm and following(fault.alarm.state, "acknowledge")
-        if not state:
-            return []
-        return self._to_state(fault, {"state": state, "acknowledged_ms": self._now_ms})
+    def _settle(self, work: Work, at_ms: int, well_ms: int) -> list[Effect]:
+        """Close what telemetry proves: its fault need not be over for longer than the proof."""
+        fault = self._faults[work.ticket.cause]
+        over = self._watch.settle(fault.cause, at_ms, well_ms)
+        return self._transit(fault, over) if over else self._prove(work, at_ms)
 
     def _prove(self, work: Work, at_ms: int) -> list[Effect]:
         fault = self._faults.get(work.ticket.cause)
-        active = fault is not None and fault.machine.active
+        active = fault is not None and (fault.machine.active or stands(fault))
         at_ms = max(at_ms, self._now_ms)
         return self._desk.prove(work, alarm_active=active, at_ms=at_ms)
 
     def _rule_of(self, cause: str) -> tuple[Rule | None, int]:
         fault = self._faults.get(cause)
-        return (fault.rule, fault.interval_ms) if fault else (None, HOUR_MS)
+        return (fault.rule, fault.subject.interval_ms) if fault else (None, HOUR_MS)
 
     def _due_of(self, name: str) -> int | None:
         if fault := self._faults.get(name):
-            return fault.machine.due_ms() if self._listening else None
+            dues = (self._machine_due_ms(fault), self._alarms.due_ms(fault))
+            return min((due for due in dues if due is not None), default=None)
         work = self._desk.works.get(name)
-        return work.due_ms() if work else None
+        return work.due_ms() if work else self._outages.due_ms(name)
+
+    def _machine_due_ms(self, fault: Fault) -> int | None:
+        """Return when a machine is told the time; what the hub says of itself waits for no time."""
+        return self._watch.due_ms(fault.cause) if self._listening and not fault.told else None
 
     def _schedule(self, name: str) -> None:
         self._agenda.put(name, self._due_of(name))

@@ -14,8 +14,9 @@ from hub.database.connection import Database
 from hub.desk.action import action_of
 from hub.engine.core import Core
 from hub.journal import Journal
-from hub.model import Alarm, Effect, Entry, EntryKind, Json, Ticket
+from hub.model import Alarm, Effect, Entry, EntryKind, Json, Outage, Ticket
 from hub.ports import Clock, Refused, StoreError
+from rules.load import Flood
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,10 @@ class Engine:
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._enter: Enter | None = None
         self._seq = self._passed_seq = 0
+        self._applied_ms = clock.now_ms()  # the instant of the last entry that was applied
         self._whole = True  # all effects of the core's state are kept
         self._snapshot_at_s = clock.monotonic()
-        self.counts = {"applied": 0, "effects": 0, "database_failures": 0}
+        self.counts = {"applied": 0, "effects": 0, "database_failures": 0, "dropped": 0}
 
     @property
     def passed_seq(self) -> int:
@@ -76,9 +78,37 @@ class Engine:
         return self._enter is not None
 
     @property
+    def figures(self) -> dict[str, float]:
+        """Return how the engine does, for /metrics.
+
+        The heartbeat is the instant (s since 1970) of the last entry that was applied: with a tick
+        a second, whoever reads it from outside knows by it whether the engine lives.
+        """
+        heartbeat_s = self._applied_ms / 1000
+        return {
+            **self.counts,
+            "late_total": self._core.late,
+            "lag_seconds": max(self._clock.now_ms() / 1000 - heartbeat_s, 0.0),
+            "heartbeat_timestamp_seconds": heartbeat_s,
+            "rules_failed": len(self._core.failed_rules),
+            "in_flood": float(self._core.flood.since_ms is not None),
+        }
+
+    @property
     def late(self) -> int:
         """Count the readings that came too late for the rules."""
         return self._core.late
+
+    @property
+    def flood(self) -> Flood:
+        """Return whether alarms come faster than people can take them."""
+        return self._core.flood
+
+    def why(self, subject: str, rule: str) -> dict[str, Json] | None:
+        """Return why a rule has or has not risen on a subject; None where there is none such."""
+        if self._enter is None:
+            raise Refused("the hub is starting or stopping; ask again in a moment")
+        return self._core.why(subject, rule)
 
     def hear(self, entries: Sequence[Numbered]) -> None:
         """Take entries that are in the journal; never blocks."""
@@ -90,8 +120,10 @@ class Engine:
     def overhear(self, entries: Sequence[Entry]) -> None:
         """Take entries that are not in the journal (yet): rules and people are heard all the same.
 
-        Those that come through the journal later are late then, and change nothing.
+        Those that come through the journal later are late then, and change nothing. More than
+        there is room for push out the oldest, which are counted.
         """
+        self.counts["dropped"] += max(len(self._overheard) + len(entries) - OVERHEARD, 0)
         self._overheard += entries
         self._some.set()
 
@@ -112,7 +144,7 @@ class Engine:
                 await self._save()
             self._worker.close()
 
-    async def act(self, action: Mapping[str, Json]) -> Ticket | Alarm:
+    async def act(self, action: Mapping[str, Json]) -> Ticket | Alarm | Outage:
         """Enter a person's action and wait for its effect; Refused with the reason.
 
         The instant is the hub's own. Without an ``id`` of the caller the same actor doing the same
@@ -121,7 +153,7 @@ class Engine:
         if self._enter is None:
             raise Refused("the hub is starting or stopping; try again in a moment")
         now_ms = self._clock.now_ms()
-        subject = action.get("ticket") or action.get("alarm")
+        subject = action.get("ticket") or action.get("alarm") or action.get("outage")
         derived = f"{action.get('kind')}/{subject}/{action.get('actor')}/{now_ms}"
         content = {**action, "id": action.get("id") or derived, "at_ms": now_ms}
         action_of(content)
@@ -186,6 +218,7 @@ class Engine:
             if self._on_effect:
                 for effect in effects:
                     self._on_effect(effect)
+        self._applied_ms = max(self._applied_ms, entry.at_ms)
         if seq is not None:
             self._seq = seq
             self.counts["applied"] += 1
@@ -294,8 +327,8 @@ class Engine:
     def _tell_time(self, enter: Enter, content: Mapping[str, Json]) -> None:
         enter(Entry(EntryKind.TICK, self._clock.now_ms(), content=content))
 
-    def _record(self, subject: str) -> Ticket | Alarm:
-        found = records.ticket(self._database, subject) or records.alarm(self._database, subject)
-        if found is None:
-            raise Refused(f"{subject}: there is no such ticket or alarm")
-        return found
+    def _record(self, subject: str) -> Ticket | Alarm | Outage:
+        for find in (records.ticket, records.alarm, records.outage):
+            if found := find(self._database, subject):
+                return found
+        raise Refused(f"{subject}: there is no such ticket, alarm or outage")

@@ -1,54 +1,79 @@
-"""One rule on one device, with its state machine and the alarm in force."""
+"""One rule on one subject, with its state machine and the alarm in force."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from hub.desk import cause_of
-from hub.model import Alarm, Entry, Json, Severity
+from hub.model import Alarm, Entry, Json, Point, Severity
 from hub.ports import ConfigError
-from hub.site import Device, Site
-from rules.machine import Machine
+from hub.site import HUB, Device, Site
+from rules.judged import Judged, Judgement, Verdict
+from rules.machine import Machine, Transition
 from rules.registry import machine
 from rules.sla import milliseconds
-from rules.spec import Pack, Rule
+from rules.spec import HealthRule, Pack, Rule
+from rules.spec_streams import MembersRule
+from rules.spec_windows import NightFlowRule
 from rules.told import Said, Told
 
 _ALARM = TypeAdapter(Alarm)
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a rule is about: a device, the hub itself, or a place or gateway with its members."""
+
+    id: str
+    kind: str
+    profile: str
+    place: str
+    interval_ms: int
+    points: Mapping[str, Point]
+    members: tuple[Device, ...] = ()
+
+
 @dataclass(slots=True, eq=False)
 class Fault:
-    """What may go wrong with one device; ``alarm`` is there until cleared and acknowledged.
+    """What may go wrong with one subject; ``alarm`` is there until cleared and acknowledged.
 
-    ``point`` is None for what the hub says about itself.
+    ``points`` are the inputs of its machine: none for what the hub says about itself.
     """
 
     cause: str
-    device: Device
+    subject: Subject
     rule: Rule
-    point: int | None
+    points: tuple[int, ...]
     proof_point: int | None
     machine: Machine
     alarm: Alarm | None = None
+    events: int = 0  # of the alarm
+    rises: list[int] = field(default_factory=list)  # the latest instants at which it began
+    fell: Transition | None = None  # over, while its alarm chatters
+    why: Mapping[str, Json] = field(default_factory=dict)  # what was known as it began
+    pending: list[str] = field(default_factory=list)  # its effects, not yet in its ticket
+    pending_ms: int | None = None  # the first of these was inhibited then
 
     @property
-    def interval_ms(self) -> int:
-        """Return how often the device is read."""
-        return milliseconds(self.device.interval)
+    def there(self) -> bool:
+        """Tell whether the fault is there, by its alarm."""
+        return self.alarm is not None and self.alarm.cleared_ms is None
+
+    @property
+    def quiet_ms(self) -> int:
+        """Return since when it has neither come nor gone."""
+        return max([*self.rises, self.fell.at_ms if self.fell else 0])
 
     @property
     def limit(self) -> float:
-        """Return the limit that an alarm shows: the rule's own, said, or the seconds of silence."""
-        if self.rule.kind == "health":
-            return self.told.limit if self.told else 0.0
-        if self.rule.kind == "stale":
-            return self.rule.on_delay.total_seconds()
-        return self.rule.limit
+        """Return the limit that an alarm shows: the rule's own, or what is said."""
+        if isinstance(self.machine, Told | Judged):
+            return self.machine.limit
+        return self.rule.shown_limit
 
     @property
     def told(self) -> Told | None:
@@ -56,39 +81,66 @@ class Fault:
         return self.machine if isinstance(self.machine, Told) else None
 
     @property
+    def judged(self) -> Judged | None:
+        """Return the machine that hears what the daily look judges, None for all others."""
+        return self.machine if isinstance(self.machine, Judged) else None
+
+    @property
     def severity(self) -> Severity:
         """Return how grave it is now."""
-        if self.rule.kind == "health" and self.told and self.told.urgent:
+        urgent = isinstance(self.machine, Told | Judged) and self.machine.urgent
+        if urgent and isinstance(self.rule, HealthRule | NightFlowRule):
             return self.rule.urgent
         return self.rule.severity
 
+    def note_rise(self, at_ms: int, window_ms: int) -> None:
+        """Remember when it began, as far back as a window."""
+        self.rises = [*(one for one in self.rises if one > at_ms - window_ms), at_ms]
+
     def save(self) -> dict[str, Json]:
-        """Return the state as JSON; empty when nothing has happened yet."""
-        state: dict[str, Json] = {}
-        if saved := self.machine.save():
-            state["machine"] = saved
-        if self.alarm:
-            state["alarm"] = asdict(self.alarm)
-        return state
+        """Return the state as JSON, that of the machine apart; empty when nothing happened."""
+        state: dict[str, Json] = {
+            "alarm": asdict(self.alarm) if self.alarm else None,
+            "events": self.events if self.alarm else 0,
+            "rises": self.rises,
+            "fell": self.fell,
+            "why": self.why if self.alarm else None,
+            "pending": self.pending,
+            "pending_ms": self.pending_ms,
+        }
+        return {name: value for name, value in state.items() if value}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what :meth:`save` returned."""
-        self.machine.load(state.get("machine", {}))
         self.alarm = _ALARM.validate_python(state["alarm"]) if "alarm" in state else None
+        self.events, self.rises = state.get("events", 0), list(state.get("rises", ()))
+        self.fell = Transition(*state["fell"]) if "fell" in state else None
+        self.why = state.get("why", {})
+        self.pending, self.pending_ms = list(state.get("pending", ())), state.get("pending_ms")
 
 
 def faults_of(site: Site, packs: Sequence[Pack]) -> list[Fault]:
-    """Return every rule on every device it applies to and that has its points."""
+    """Return every rule on every subject it applies to and that has its points."""
     faults: dict[str, Fault] = {}
-    for device in (*site.devices.values(), site.itself):
+    for subject in _subjects(site):
         for pack in packs:
-            for fault in _faults(pack, device):
+            for fault in _faults(pack, subject):
                 if fault.cause in faults:
                     raise ConfigError(
-                        [f"pack {pack.pack}: device {device.id} has a rule {fault.rule.id} already"]
+                        [f"pack {pack.pack}: {subject.id} has a rule {fault.rule.id} already"]
                     )
                 faults[fault.cause] = fault
     return list(faults.values())
+
+
+def fault_about(site: Site, area: str, rule: Rule) -> Fault | None:
+    """Return what the hub says of an area by a rule of its own; None for one that is not there."""
+    wanted = HUB if area == site.id else area
+    for subject in _subjects(site):
+        if subject.id == wanted:
+            cause = cause_of(area, rule.id)
+            return Fault(cause, replace(subject, id=area), rule, (), None, machine(rule, 0, ()))
+    return None
 
 
 def said_in(entry: Entry) -> Said:
@@ -103,23 +155,85 @@ def said_in(entry: Entry) -> Said:
     )
 
 
-def _faults(pack: Pack, device: Device) -> Iterator[Fault]:
-    numbers = {point.name: point.number for point in device.points}
-    for rule in pack.rules if _applies(pack, device) else ():
-        if rule.kind == "health":
-            heard = machine(rule, milliseconds(device.interval))
-            yield Fault(cause_of(device.id, rule.id), device, rule, None, None, heard)
-        elif rule.point in numbers:
+def verdict_in(entry: Entry) -> Verdict:
+    """Return what the daily look judged."""
+    told = entry.content
+    judgement = Judgement(
+        told["state"], told["value"], told["limit"], told["facts"], bool(told["grave"])
+    )
+    return Verdict(entry.at_ms, str(told["day"]), judgement)
+
+
+def _subjects(site: Site) -> Iterator[Subject]:
+    """Return the devices, the hub, and then what is around devices: gateways and places."""
+    for device in (*site.devices.values(), site.itself):
+        points = {point.name: point for point in device.points}
+        interval_ms = milliseconds(device.interval)
+        yield Subject(device.id, device.kind, device.profile, device.place, interval_ms, points)
+    behind: dict[str, list[Device]] = {}
+    below: dict[str, list[Device]] = {}
+    for device in site.devices.values():
+        behind.setdefault(device.gateway or "", []).append(device)
+        levels = device.place.split("/")
+        for depth in range(1, len(levels) + 1):
+            below.setdefault("/".join(levels[:depth]), []).append(device)
+    for gateway in site.gateways.values():
+        members = behind.get(gateway.id, [])
+        yield _around(gateway.id, "gateway", _place_of(site, members), members)
+    for place in site.places.values():
+        yield _around(place.id, place.kind, place.id, below.get(place.id, []))
+
+
+def _around(id_: str, kind: str, place: str, members: Sequence[Device]) -> Subject:
+    return Subject(id_, kind, "", place, 0, {}, tuple(members))
+
+
+def _place_of(site: Site, members: Sequence[Device]) -> str:
+    """Return the place that holds all members: a building at most, else the whole site."""
+    levels = [device.place.split("/") for device in members]
+    shared = [level[0] for level in zip(*levels, strict=False) if len(set(level)) == 1]
+    return "/".join(shared) or site.id
+
+
+def _faults(pack: Pack, subject: Subject) -> Iterator[Fault]:
+    for rule in pack.rules if _applies(pack, subject) else ():
+        interval_ms = subject.interval_ms
+        if isinstance(rule, MembersRule):
+            points = _members(rule, subject)
+            interval_ms = max((milliseconds(device.interval) for device, _ in points), default=0)
+            inputs = tuple(point for _, point in points)
+            lines = {device.gateway for device, _ in points}
+            there = len(inputs) >= rule.members and len(lines) >= rule.lines
+        else:
+            there = all(name in subject.points for name in rule.inputs)
+            inputs = tuple(subject.points[name] for name in rule.inputs) if there else ()
+        if there:
+            proof = subject.points.get(rule.proof.point) if rule.proof else None
             yield Fault(
-                cause_of(device.id, rule.id),
-                device,
+                cause_of(subject.id, rule.id),
+                replace(subject, interval_ms=interval_ms),
                 rule,
-                numbers[rule.point],
-                numbers.get(rule.proof.point) if rule.proof else None,
-                machine(rule, milliseconds(device.interval)),
+                tuple(point.number for point in inputs),
+                proof.number if proof else None,
+                machine(rule, interval_ms, inputs),
             )
 
 
-def _applies(pack: Pack, device: Device) -> bool:
+def _members(rule: MembersRule, subject: Subject) -> list[tuple[Device, Point]]:
+    """Return the members of a subject that a rule is over, each with the point it is about."""
+    over = rule.over
+    return [
+        (device, point)
+        for device in subject.members
+        if over.kind in (None, device.kind)
+        and (not over.profiles or device.profile in over.profiles)
+        for point in device.points
+        if point.name == rule.point
+    ]
+
+
+def _applies(pack: Pack, subject: Subject) -> bool:
     wanted = pack.applies_to
-    return wanted.kind == device.kind and (not wanted.profiles or device.profile in wanted.profiles)
+    return wanted.kind == subject.kind and (
+        not wanted.profiles or subject.profile in wanted.profiles
+    )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, TypeAdapter
@@ -38,6 +38,7 @@ from hub.settings.spec import (
     WebSpec,
 )
 from hub.settings.storage import HoldSpec
+from rules.calendar import NO_CALENDAR, CalendarFile
 from rules.sla import Promise
 from rules.spec import Pack
 
@@ -49,6 +50,7 @@ PROFILE: TypeAdapter[Profile] = TypeAdapter(Profile)
 PACK: TypeAdapter[Pack] = TypeAdapter(Pack)
 PROMISE: TypeAdapter[Promise] = TypeAdapter(Promise)
 TARIFFS: TypeAdapter[TariffsFile] = TypeAdapter(TariffsFile)
+CALENDAR: TypeAdapter[CalendarFile] = TypeAdapter(CalendarFile)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Settings:
     content_hash: str
     left_out: tuple[str, ...] = ()
     tariffs: TariffsFile | None = None
+    calendar: CalendarFile = NO_CALENDAR
     hot_water: Delivery = field(default_factory=Delivery)
     holds: tuple[HoldSpec, ...] = ()
 
@@ -166,6 +169,14 @@ def load(folder: Path, *, keep_going: bool = False) -> Settings:
     return replace(rest, left_out=tuple(problems))
 
 
+class Beside(NamedTuple):
+    """What stands beside the campus in files of its own."""
+
+    promise: Promise
+    calendar: CalendarFile
+    tariffs: TariffsFile | None
+
+
 class _Reading:
     """One pass over a config folder."""
 
@@ -191,17 +202,18 @@ class _Reading:
         self._packs()
         promise = self._promise()
         tariffs = self._tariffs()
+        calendar = self._calendar()
         if document is not None:
             self._take_rows(document)
             self.problems += broken_references(self._draft)
         self.problems = self._left_out.remaining(self.problems)
-        if self.problems or campus is None or promise is None:
+        if self.problems or campus is None or promise is None or calendar is None:
             return None
         if places:
             campus = campus.model_copy(update={"places": campus.places + places.places})
         if devices:
             campus = campus.model_copy(update={"devices": campus.devices + devices.devices})
-        return self._settled(campus, promise, tariffs)
+        return self._settled(campus, Beside(promise, calendar, tariffs))
 
     def _fitted(self, document: Document | None, adapter: TypeAdapter[T]) -> T | None:
         return fitted(document, adapter, self.problems) if document is not None else None
@@ -262,6 +274,8 @@ class _Reading:
                 self._in_force[id_] = pack
                 if path.is_relative_to(self.folder):
                     self._draft.own_packs.append((document, pack))
+                else:
+                    self._draft.shipped_packs.append(pack)
 
     def _named(self, document: Document, key: str, id_: str, stem: str) -> None:
         if id_ != stem:
@@ -284,42 +298,61 @@ class _Reading:
             self._draft.accounts += document.rows("accounts")
         return self._fitted(document, TARIFFS)
 
-    def _settled(
-        self, campus: CampusFile, promise: Promise, tariffs: TariffsFile | None
-    ) -> Settings:
+    def _calendar(self) -> CalendarFile | None:
+        """Read the site's own calendar; that which is shipped is an example."""
+        path = self.folder / "calendar.yaml"
+        if not path.exists():
+            self._draft.hours = set()
+            return NO_CALENDAR
+        calendar = self._fitted(read_yaml(path, path.name, self.problems), CALENDAR)
+        self._draft.hours = set(calendar.hours) if calendar is not None else None
+        return calendar
+
+    def _settled(self, campus: CampusFile, beside: Beside) -> Settings:
         profiles = {id_: profile for id_, (_, profile) in self._draft.profiles.items()}
-        packs = tuple(self._in_force.values())
-        content = _canonical(campus, profiles, packs, promise, tariffs)
-        return Settings(
-            folder=self.folder,
-            data=(self.folder / campus.data).resolve(),
-            site=campus.site,
-            places=campus.places,
-            gateways=campus.gateways,
-            devices=campus.devices,
-            profiles=profiles,
-            packs=packs,
-            promise=promise,
-            store=campus.store,
-            database=campus.database,
-            journal=campus.journal,
-            web=campus.web,
-            mqtt=campus.mqtt,
-            writes=campus.writes,
-            content=content,
-            content_hash=hashlib.sha256(content.encode()).hexdigest(),
-            tariffs=tariffs,
-            hot_water=campus.hot_water.delivery(),
-            holds=campus.holds,
-        )
+        packs = tuple(self._in_force[id_] for id_ in sorted(self._in_force))
+        return settled(self.folder, campus, profiles, packs, beside)
+
+
+def settled(
+    folder: Path,
+    campus: CampusFile,
+    profiles: Mapping[str, Profile],
+    packs: tuple[Pack, ...],
+    beside: Beside,
+) -> Settings:
+    """Put the files of a site together."""
+    content = _canonical(campus, profiles, packs, beside)
+    return Settings(
+        folder=folder,
+        data=(folder / campus.data).resolve(),
+        site=campus.site,
+        places=campus.places,
+        gateways=campus.gateways,
+        devices=campus.devices,
+        profiles=profiles,
+        packs=packs,
+        promise=beside.promise,
+        store=campus.store,
+        database=campus.database,
+        journal=campus.journal,
+        web=campus.web,
+        mqtt=campus.mqtt,
+        writes=campus.writes,
+        content=content,
+        content_hash=hashlib.sha256(content.encode()).hexdigest(),
+        tariffs=beside.tariffs,
+        calendar=beside.calendar,
+        hot_water=campus.hot_water.delivery(),
+        holds=campus.holds,
+    )
 
 
 def _canonical(
     campus: CampusFile,
     profiles: Mapping[str, Profile],
     packs: Sequence[Pack],
-    promise: Promise,
-    tariffs: TariffsFile | None,
+    beside: Beside,
 ) -> str:
     """Write down all that is in force, the same for the same configuration."""
     used = {device.profile for device in campus.devices}
@@ -327,10 +360,12 @@ def _canonical(
         "campus": _plain(campus),
         "profiles": {id_: _plain(profiles[id_]) for id_ in sorted(used)},
         "rules": {pack.pack: _plain(pack) for pack in packs},
-        "service": _plain(promise),
+        "service": _plain(beside.promise),
     }
-    if tariffs is not None:
-        content["tariffs"] = _plain(tariffs)
+    if beside.tariffs is not None:
+        content["tariffs"] = _plain(beside.tariffs)
+    if beside.calendar != NO_CALENDAR:
+        content["calendar"] = _plain(beside.calendar)
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -346,5 +381,6 @@ def schemas() -> dict[str, dict[str, Json]]:
         "rules": PACK,
         "service": PROMISE,
         "tariffs": TARIFFS,
+        "calendar": CALENDAR,
     }
     return {name: adapter.json_schema() for name, adapter in adapters.items()}

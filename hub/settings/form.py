@@ -65,6 +65,7 @@ def _key(data: Json, detail: ErrorDetails) -> Key:
             key = (*key, part)
         elif n == last and detail["type"] == "missing":
             key = (*key, part)
+    key = (*key, *getattr(detail.get("ctx", {}).get("error"), "key", ()))
     if detail["type"].startswith("union_tag"):
         key = (*key, detail["ctx"]["discriminator"].strip("'"))
     return key

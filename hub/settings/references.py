@@ -9,6 +9,7 @@ from drivers.profile import Profile
 from hub.model import Json
 from hub.settings.connection import shared_lines, where, wrong_connections
 from hub.settings.form import suggestion
+from hub.settings.pack import wrong_packs
 from hub.settings.source import Document, Problem, Row
 from rules.spec import Pack
 
@@ -30,6 +31,8 @@ class Draft:
     holds: list[Row] = field(default_factory=list)
     profiles: dict[str, tuple[Document, Profile]] = field(default_factory=dict)
     own_packs: list[tuple[Document, Pack]] = field(default_factory=list)
+    shipped_packs: list[Pack] = field(default_factory=list)
+    hours: set[str] | None = None  # the names of the calendar; None: it could not be read
     places_unread: bool = False
     profiles_unread: set[str] = field(default_factory=set)
 
@@ -43,11 +46,12 @@ def broken_references(draft: Draft) -> Iterator[Problem]:
     yield from _device_references(draft)
     yield from _accounts_outside(draft)
     yield from _holds_outside(draft)
+    yield from _hours_outside(draft)
     for document, profile in draft.profiles.values():
         yield from _within_profile(document, profile)
     if not draft.profiles_unread:
-        for document, pack in draft.own_packs:
-            yield from _within_pack(document, pack, draft)
+        profiles = [profile for _, profile in draft.profiles.values()]
+        yield from wrong_packs(draft.own_packs, draft.shipped_packs, profiles)
 
 
 def _ids(rows: Sequence[Row]) -> dict[str, Row]:
@@ -99,6 +103,19 @@ def _holds_outside(draft: Draft) -> Iterator[Problem]:
             yield row.problem("point", f"there is no device {device!r}; name a point of one")
 
 
+def _hours_outside(draft: Draft) -> Iterator[Problem]:
+    if (known := draft.hours) is None:
+        return
+    for document, pack in draft.own_packs:
+        for n, rule in enumerate(pack.rules):
+            for name in ("hours", "outside"):
+                hours: str | None = getattr(rule.when, name, None)
+                if hours is not None and hours not in known:
+                    hint = suggestion(hours, sorted(known)) or "; add it to calendar.yaml"
+                    what = f"the calendar has no hours {hours!r}{hint}"
+                    yield document.problem(("rules", n, "when", name), what)
+
+
 def _device_references(draft: Draft) -> Iterator[Problem]:
     places, gateways = _ids(draft.places), _ids(draft.gateways)
     profiles = {*draft.profiles, *draft.profiles_unread}
@@ -139,28 +156,3 @@ def _within_profile(document: Document, profile: Profile) -> Iterator[Problem]:
                 ("points", name, "write", "safe"),
                 f"{write.safe:g} is outside {write.min:g} to {write.max:g}",
             )
-
-
-def _within_pack(document: Document, pack: Pack, draft: Draft) -> Iterator[Problem]:
-    kind = pack.applies_to.kind
-    points = {
-        name
-        for _, profile in draft.profiles.values()
-        if profile.kind == kind
-        for name in profile.points
-    }
-    for n, rule in enumerate(pack.rules):
-        if rule.kind == "health":
-            continue
-        yield from _no_point(document, ("rules", n, "point"), rule.point, kind, points)
-        if rule.proof:
-            key = ("rules", n, "proof", "point")
-            yield from _no_point(document, key, rule.proof.point, kind, points)
-
-
-def _no_point(
-    document: Document, key: tuple[str | int, ...], point: str, kind: str, points: set[str]
-) -> Iterator[Problem]:
-    if point not in points:
-        hint = suggestion(point, sorted(points))
-        yield document.problem(key, f"no profile of kind {kind} has a point {point!r}{hint}")

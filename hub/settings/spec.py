@@ -13,9 +13,11 @@ from pydantic import (
     ByteSize,
     Field,
     StringConstraints,
+    ValidationInfo,
     model_validator,
 )
 
+from drivers.product import written_keys
 from hub.energy.hot_water import Delivery, Opening
 from hub.model import Text
 from hub.settings.storage import HoldSpec, KeepSpec
@@ -197,14 +199,14 @@ class MqttSpec(Spec):
     key_file: str | None = None
 
     @model_validator(mode="after")
-    def _one_broker(self) -> MqttSpec:
+    def _one_broker(self, info: ValidationInfo) -> MqttSpec:
         if (self.url is None) != self.embedded:
             raise ValueError("write one of url: mqtt://host:1883 and embedded: true")
         if self.embedded and (self.username or self.password_file):
             raise ValueError("the embedded broker has no users; remove username and password_file")
         if self.password_file and not self.username:
             raise ValueError("password_file needs a username")
-        if self.url and "port" in self.model_fields_set:
+        if self.url and "port" in written_keys(self, info):
             raise ValueError("port is for the embedded broker; write it into the url")
         return self
 
@@ -271,12 +273,12 @@ class GatewaySpec(Spec):
         return self
 
     @model_validator(mode="after")
-    def _fits_its_url(self) -> GatewaySpec:
-        written, scheme = self.model_fields_set, self.url.partition(":")[0]
+    def _fits_its_url(self, info: ValidationInfo) -> GatewaySpec:
+        keys, scheme = written_keys(self, info), self.url.partition(":")[0]
         for key in _SERIAL_KEYS:
-            if key in written and scheme != "serial":
+            if key in keys and scheme != "serial":
                 raise ValueError(f"{key} is for serial:// only; the gateway has its own, remove it")
-        if "transaction_ids" in written and scheme not in _NUMBERED:
+        if "transaction_ids" in keys and scheme not in _NUMBERED:
             raise ValueError(f"transaction_ids is for tcp:// only; {scheme}:// has none, remove it")
         if self.in_flight > 1 and (scheme not in _NUMBERED or self.transaction_ids == "lenient"):
             raise ValueError(

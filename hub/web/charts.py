@@ -25,7 +25,10 @@ Value = float | None
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What to draw: one value per step from ``start_ms``; None is a gap and is drawn as one."""
+    """What to draw: one value per step from ``start_ms``; None is a gap and is drawn as one.
+
+    ``limits`` are lines across, each with its words.
+    """
 
     title: str
     unit: str
@@ -35,8 +38,7 @@ class Chart:
     zone: ZoneInfo
     language: str
     gap_word: str
-    limit: float | None = None
-    limit_word: str = ""
+    limits: Sequence[tuple[float, str]] = ()
     estimated: Sequence[bool] = ()
     estimated_word: str = ""
     mark_ms: int | None = None
@@ -114,8 +116,7 @@ def bars(chart: Chart) -> Markup:
 def line(chart: Chart) -> Markup:
     """Draw a curve that breaks where values are missing."""
     known = [v for v in chart.values if v is not None]
-    if chart.limit is not None:
-        known.append(chart.limit)
+    known += [limit for limit, _ in chart.limits]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     margin = (high - low) * 0.05 or 1.0
     scale = Scale(ticks(low - margin, high + margin))
@@ -124,7 +125,7 @@ def line(chart: Chart) -> Markup:
         f'<svg x="0" y="0" width="100%" height="{TOP + PLOT}" viewBox="0 0 1000 {TOP + PLOT}"'
         f' preserveAspectRatio="none">{_curves(heights)}</svg>'
     )
-    return _frame(chart, scale, curve + _limit(chart, scale))
+    return _frame(chart, scale, curve + _limits(chart, scale))
 
 
 class Scale:
@@ -231,14 +232,18 @@ def _gaps(chart: Chart) -> str:
     return "".join(parts)
 
 
-def _limit(chart: Chart, scale: Scale) -> str:
-    if chart.limit is None:
-        return ""
-    y = scale.y(chart.limit)
-    return (
-        f'<line class="limit" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="limit-word" x="4" y="{y - 5:.1f}">{escape(chart.limit_word)}</text>'
-    )
+def _limits(chart: Chart, scale: Scale) -> str:
+    """Draw the limits; the words of the second stand at the other end, not over the first."""
+    parts = []
+    for n, (limit, word) in enumerate(chart.limits):
+        y = scale.y(limit)
+        x, side = ("4", "start") if n % 2 == 0 else ("100%", "end")
+        parts.append(
+            f'<line class="limit" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="limit-word" x="{x}" y="{y - 5:.1f}" text-anchor="{side}">'
+            f"{escape(word)}</text>"
+        )
+    return "".join(parts)
 
 
 def _mark(chart: Chart) -> str:

@@ -13,6 +13,7 @@ from drivers.profile import Profile
 from hub.model import Json
 from hub.ports import Clock, TimeSeriesStore, Twins, Worker
 from hub.site import Site
+from rules.load import Flood
 from rules.spec import Pack
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Parts:
     ``store_worker`` and ``database_worker`` are threads for reading, so that a slow chart never
     delays a ticket; ``file_worker`` makes files for download, which may take minutes.
     ``ready`` lists what keeps the hub from working (empty: all is well); ``trouble`` names, for
-    every page, what is wrong with keeping readings;
+    every page, what is wrong with keeping readings; ``flood`` tells whether alarms come too fast,
+    ``why`` why a rule has or has not risen on a subject;
     ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
     ``save`` writes a backup of all data to a file.
     ``commands`` is None where writes are off, ``tariffs`` where the site has written none,
@@ -67,6 +69,8 @@ class Parts:
     twins: Twins | None = None
     counters: Callable[[], Mapping[str, float]] = dict
     polls: Callable[[], Mapping[str, Mapping[str, float]]] = dict
+    flood: Callable[[], Flood] = Flood
+    why: Callable[[str, str], Mapping[str, Json] | None] = lambda _subject, _rule: None
     ready: Callable[[], Sequence[str]] = tuple
     trouble: Callable[[], Sequence[str]] = tuple
     save: Callable[[Path], Awaitable[object]] | None = None

@@ -98,6 +98,7 @@ def needs(right: Right) -> Callable[[Request, Viewer], Awaitable[Viewer]]:
 LOOK = Depends(needs("look"))
 SIMULATE = Depends(needs("simulate"))
 Looks = Annotated[Viewer, LOOK]
+Holds = Annotated[Viewer, Depends(needs("shelve"))]
 Works = Annotated[Viewer, Depends(needs("work"))]
 Orders = Annotated[Viewer, Depends(needs("command"))]
 Meters = Annotated[Viewer, Depends(needs("meters"))]

@@ -96,7 +96,7 @@ async def test_on_a_full_disk_alarms_rise_and_recording_resumes_by_itself(
 
 def publish(broker: BrokerStub, n: int, heat: float) -> None:
     at_ms = RealClock().now_ms()
-    content = {"at": at_ms, "seq": n, "values": {"outlet_temperature": heat}}
+    content = {"at": at_ms, "seq": n, "values": {"flow": 5.0, "outlet_temperature": heat}}
     broker.publish(f"campus/{DEVICE}/telemetry", json.dumps(content).encode())
 
 

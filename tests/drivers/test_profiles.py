@@ -103,5 +103,5 @@ def test_the_reference_devices_have_the_points_that_the_campus_counts() -> None:
     counts = {path.stem: len(load(path).points) for path in FILES}
     assert counts["reference-room-meter"] == 12
     assert counts["reference-shower-terminal"] == 8
-    assert counts["reference-boiler"] == 18
+    assert counts["reference-boiler"] == 24
     assert counts["eastron-sdm630"] == 25

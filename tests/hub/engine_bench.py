@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from hub.clock import RealClock
 from hub.database.connection import Database
-from hub.engine import Engine
+from hub.engine import Core, Engine
 from hub.journal import Journal, open_connection
 from hub.model import Effect, Entry
 from hub.ports import Clock
@@ -31,13 +31,17 @@ class Bench:
     """An engine on a journal, with an intake that appends at once."""
 
     def __init__(
-        self, database: Database, journal: Journal | None = None, clock: Clock | None = None
+        self,
+        database: Database,
+        journal: Journal | None = None,
+        clock: Clock | None = None,
+        of: Core | None = None,
     ) -> None:
         self.database = database
         self.journal = journal or Journal(open_connection(":memory:"))
         self.effects: list[Effect] = []
         clock = clock or RealClock()
-        self.core = core(COLD, SILENT)
+        self.core = of or core(COLD, SILENT)
         self.engine = Engine(self.core, self.journal, database, clock, self.effects.append)
         self.entered: list[Entry] = []
 

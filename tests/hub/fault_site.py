@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import yaml
 
+from hub.desk.action import AlarmKind
 from hub.engine import Core, log_line
 from hub.model import (
     Alarm,
@@ -29,6 +31,7 @@ from rules.spec import Pack
 CONFIG = Path(__file__).parents[2] / "config"
 PROMISE = Promise.model_validate(yaml.safe_load((CONFIG / "service.yaml").read_text()))
 MINUTE = 60_000
+ALARM_KINDS = get_args(AlarmKind)
 START = int(datetime(2026, 11, 21, 11, 0, tzinfo=UTC).timestamp() * 1000)  # 19:00 in Wuhan
 BOILER = "dorm-07/boiler-1"
 TANK, SUPPLY = 1, 2
@@ -109,7 +112,7 @@ def started(minute: float = 0) -> Entry:
 
 def action(minute: float, kind: str, subject: str, **more: object) -> Entry:
     at_ms = START + round(minute * MINUTE)
-    key = "alarm" if kind == "acknowledge_alarm" else "ticket"
+    key = "alarm" if kind in ALARM_KINDS else "ticket"
     content = {"id": f"{kind}-{minute}", "kind": kind, key: subject, "actor": "li", "at_ms": at_ms}
     return Entry(EntryKind.ACTION, at_ms, content=content | more)
 

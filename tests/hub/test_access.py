@@ -249,12 +249,12 @@ def test_a_long_password_is_refused_before_it_is_hashed() -> None:
 
 
 def test_what_each_role_may_do_stands_in_one_table() -> None:
-    rights = ["look", "work", "meters", "command", "simulate", "administer"]
+    rights = ["look", "work", "shelve", "meters", "command", "simulate", "administer"]
     assert {role: [may(role, right) for right in rights] for role in MAY} == {
-        "admin": [True, True, True, True, True, True],
-        "energy": [True, False, True, False, False, False],
-        "duty": [True, True, True, True, True, False],
-        "crew": [True, True, False, False, False, False],
+        "admin": [True, True, True, True, True, True, True],
+        "energy": [True, False, False, True, False, False, False],
+        "duty": [True, True, True, True, True, True, False],
+        "crew": [True, True, False, False, False, False, False],
     }
     assert not may("admin", "fly")
     assert not may("stranger", "look")

@@ -83,7 +83,7 @@ def test_a_command_goes_through_the_running_hub(tmp_path: Path) -> None:
         assert blocked.returncode == 1
         assert "blocked: 70 is outside 40 to 60 degC" in blocked.stdout
         for arguments, user, expected in (
-            ((f"{BOILER}/pressure", "1"), "admin", f"There is no point {BOILER}/pressure"),
+            ((f"{BOILER}/colour", "1"), "admin", f"There is no point {BOILER}/colour"),
             ((setpoint, "52"), "nobody", "nobody: the name or the password is wrong"),
         ):
             refused = ask(*arguments, user=user)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from hub.database import effects as kept
 from hub.database import outbox, records
 from hub.database.connection import Database, open_database
-from hub.engine import Engine
+from hub.engine import Core, Engine
 from hub.engine import edge as edge_module
 from hub.journal import Journal, open_connection
-from hub.model import TicketState
+from hub.model import AlarmState, Batch, Entry, EntryKind, TicketState
+from rules.load import TOLD
 from tests.hub.engine_bench import STORY, Bench
-from tests.hub.fault_site import log
+from tests.hub.fault_site import MINUTE, PROMISE, START, action, log
+from tests.hub.noisy_site import PACKS, noisy_site
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +109,69 @@ async def test_a_restart_goes_on_from_the_snapshot_and_says_nothing_twice(databa
     assert log(said) == log(whole.effects)
     assert state_of(database) == state_of(whole.database)
     whole.database.close()
+
+
+LINE = noisy_site(buildings=1, buses=1, meters=64, terminals=0)
+HISTORIES = 4  # one for each way to die
+
+
+def lost_line(seed: int) -> list[Entry]:
+    """A line with 64 meters is lost; in which order and batches they spoke, chance decides."""
+    chance = random.Random(seed)
+    entries = [Entry(EntryKind.CONFIGURATION, START)]
+    for minute in range(3):
+        at_ms = START + minute * MINUTE
+        numbers = [number for number, point in LINE.points.items() if point.name == "energy"]
+        chance.shuffle(numbers)
+        cut = chance.randrange(1, 64)
+        for part in (numbers[:cut], numbers[cut:]):
+            flat = [len(part) * [one] for one in (at_ms, 100.0, 0)]
+            entries.append(Entry(EntryKind.READINGS, at_ms, Batch.of(part, *flat, at_ms)))
+        entries.append(Entry(EntryKind.TICK, at_ms))
+    steps = [*sorted(chance.sample(range(4 * 60, 20 * 60), 8)), 20 * 60]
+    return [*entries, *(Entry(EntryKind.TICK, START + second * 1000) for second in steps)]
+
+
+@pytest.fixture(scope="session")
+def histories(full_scale) -> range:
+    return range(1000 if full_scale else HISTORIES)
+
+
+@pytest.mark.timeout(3600)
+async def test_64_triggers_of_one_fault_and_a_crash_at_every_step_give_exactly_one(
+    monkeypatch, histories
+) -> None:
+    """Lost, seen by 64 meters at once, acknowledged by four: one of each, whatever breaks."""
+    monkeypatch.setattr(edge_module, "SNAPSHOT_S", 0.0)
+    for seed in histories:
+        monkeypatch.setattr(edge_module, "CHUNK", 1 + seed % 7)
+        journal = Journal(open_connection(":memory:"))
+        story = lost_line(seed)
+        plain = Core(LINE, PACKS, PROMISE)
+        alarm = next(
+            effect.alarm
+            for entry in story
+            for effect in plain.step(0, entry)
+            if getattr(effect, "kind", "") in TOLD
+        )
+        story += [action(21 + n / 1000, "acknowledge_alarm", alarm) for n in range(4)]
+        journal.append(story)
+        database = open_database(":memory:")
+        nth, after = ((2, True), (3, False), (3, True), (4, False))[seed % 4]
+        with pytest.MonkeyPatch.context() as patched:
+            mortal, lives = Mortal(patched, nth, after=after), 1
+            while not await mortal.live(Bench(database, journal, of=Core(LINE, PACKS, PROMISE))):
+                lives += 1
+        assert lives > 2
+        (ticket,) = records.tickets(database)
+        assert ticket.device == "gw-01-1"
+        told = [one for one in records.alarm_events(database, 0, 2**53) if one.kind in TOLD]
+        assert [one.alarm for one in told] == [alarm]
+        (root,) = [one for one in records.alarms(database, limit=999) if one.id == alarm]
+        assert root.state is AlarmState.ACKNOWLEDGED
+        kinds = [line.kind for line in records.alarm_history(database, alarm)]
+        assert kinds == ["inhibited", "released", "acknowledged"]
+        assert [one.key for one in outbox.unsent(database) if one.key.endswith("/0")] == [
+            f"{ticket.id}/0"
+        ]
+        database.close()

@@ -378,6 +378,37 @@ def test_a_rule_names_points_that_some_profile_of_its_kind_has(folder: Path) -> 
     assert second.startswith("rules/shower.yaml:7: rules[0].proof.point: no profile of kind")
 
 
+CALENDAR = """\
+version: 1
+hours:
+  night-cut: [{from: "23:30", to: "06:00", days: [sun, workdays]}]
+"""
+
+
+def test_a_calendar_is_part_of_what_is_in_force(folder: Path) -> None:
+    before = load(folder)
+    write(folder, "calendar.yaml", CALENDAR)
+    after = load(folder)
+    assert list(after.calendar.hours) == ["night-cut"]
+    assert after.content_hash != before.content_hash
+
+
+def test_a_rule_names_hours_that_the_calendar_has(folder: Path) -> None:
+    write(folder, "calendar.yaml", CALENDAR)
+    rule = SHOWER_RULE.replace("severity:", "when: {outside: night-cat}, severity:")
+    write(folder, "rules/shower.yaml", rule)
+    (line,) = problems(folder)
+    assert line.startswith("rules/shower.yaml:5: rules[0].when.outside: ")
+    assert "no hours 'night-cat'" in line
+    assert "night-cut" in line
+
+
+def test_a_mistake_in_the_calendar_has_its_line(folder: Path) -> None:
+    write(folder, "calendar.yaml", CALENDAR.replace("06:00", "6 am"))
+    (line,) = problems(folder)
+    assert line.startswith("calendar.yaml:3: hours.night-cut[0].to: ")
+
+
 def test_a_shipped_pack_does_not_forbid_another_profile(folder: Path) -> None:
     own = METER.replace("id: try-meter", "id: reference-room-meter")
     own = own.replace("kind: meter", "kind: boiler")

@@ -93,6 +93,10 @@ def addresses(stage: Stage) -> dict[str, str]:
         f"ticket-{ticket.state}": f"/tickets/{ticket.id}"
         for ticket in records.tickets(stage.database)
     }
+    alarms: dict[str, str] = {}
+    for alarm in records.alarms(stage.database, limit=1000):
+        name = f"{alarm.rule}-{alarm.state}"
+        alarms.setdefault(f"alarm-{name}", f"/alarms/{alarm.id}")
     return {
         "overview": "/",
         "building": "/places/dorm-07",
@@ -109,6 +113,10 @@ def addresses(stage: Stage) -> dict[str, str]:
         "tickets": "/tickets",
         "tickets-closed": "/tickets?show=closed",
         **tickets,
+        "alarms": "/alarms",
+        "alarms-held": "/alarms?show=held",
+        "alarms-past": "/alarms?show=past",
+        **alarms,
         "lines": "/lines",
         "line-lost": "/lines/gw-dorm-08-1",
         "line-weak": "/lines/gw-dorm-07-1",
@@ -192,7 +200,8 @@ def played() -> tuple[Stage, str]:
 
     async def play() -> tuple[Stage, str]:
         stage = Stage()
-        await stage.play_day()
+        await stage.play_day(cut="gw-dorm-08-1")
+        await stage.handle_alarms()
         stage.keep_days(7)
         stage.muddle_meters()
         stage.break_lines()

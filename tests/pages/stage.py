@@ -7,6 +7,7 @@ database, sign-in and health are the real ones. The clock stands still.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -24,10 +25,10 @@ from hub.energy.meter_changes import MeterChanges
 from hub.engine import Core
 from hub.health import Frozen, Health
 from hub.live import Live
-from hub.model import Batch, Entry, EntryKind, Json, Point, Ticket
+from hub.model import Batch, Entry, EntryKind, Json, Outage, Point, Ticket
 from hub.ports import DeviceError, Leave, Look, Reach, Refused
 from hub.probe import Probe
-from hub.settings import build_site, load
+from hub.settings import Settings, build_site, load
 from hub.site import Device
 from hub.store import open_store
 from hub.web import Parts
@@ -41,7 +42,24 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 DAY_STEP_MS = 2 * MINUTE_MS
 BOILER_STEP_MS = 15_000
+CUT_MS = 20 * MINUTE_MS
 GAP_H = (15, 17.5)  # hours before now in which one building was not read
+
+
+def with_early_tank(settings: Settings) -> Settings:
+    """Return the settings with a cold tank that is told soon, so that the pages show its effect."""
+    packs = []
+    for pack in settings.packs:
+        rules = tuple(
+            rule.model_copy(
+                update={"limit": 50.0, "clear": 52.0, "on_delay": timedelta(minutes=10)}
+            )
+            if rule.id == "tank-cold"
+            else rule
+            for rule in pack.rules
+        )
+        packs.append(pack.model_copy(update={"rules": rules}))
+    return replace(settings, packs=tuple(packs))
 
 
 class StageClock(RealClock):
@@ -66,7 +84,7 @@ class Stage:
     """The running parts; ``parts`` is what the web is handed."""
 
     def __init__(self, *, twins: bool = True, writes: bool = True, secure: bool = False) -> None:
-        self.settings = load(CONFIG)
+        self.settings = with_early_tank(load(CONFIG))
         now_ms = round(datetime.fromisoformat(NOW).timestamp() * 1000)
         self.clock = StageClock(now_ms)
         self.database = open_database(":memory:")
@@ -130,6 +148,8 @@ class Stage:
             commands=commands if writes else None,
             tariffs=self.settings.tariffs,
             twins=self.fleet if twins else None,
+            why=self.core.why,
+            flood=lambda: self.core.flood,
             counters=lambda: {"readings_total": 12.0},
             polls=lambda: {
                 "gw-dorm-08-1": {"polls_due_total": 120, "polls_late_total": 3, "breaker_open": 1.0}
@@ -149,13 +169,14 @@ class Stage:
         kept.apply(self.database, self.sequence, effects)
         return effects
 
-    async def act(self, action: Mapping[str, Json]) -> Ticket | None:
+    async def act(self, action: Mapping[str, Json]) -> Ticket | Outage | None:
         """Do what the engine does with a person's action."""
         self.enter(Entry(EntryKind.ACTION, action["at_ms"], content=action))
         answer = self.core.answer
         if answer and answer.refusal:
             raise Refused(answer.refusal)
-        return records.ticket(self.database, action.get("ticket") or "")
+        subject = answer.subject if answer else ""
+        return records.ticket(self.database, subject) or records.outage(self.database, subject)
 
     async def _write(self, point: Point, value: float, leave: Leave) -> float:
         leave()
@@ -184,8 +205,11 @@ class Stage:
         self.enter(Entry(EntryKind.TICK, at_ms))
         self.clock.instant_ms = max(standing, at_ms)
 
-    async def play_day(self, hours: int = 25) -> None:
-        """Let hours pass: one gap, one closed ticket, a cold tank now, a silent meter now."""
+    async def play_day(self, hours: int = 25, cut: str = "") -> None:
+        """Let hours pass: a gap, a closed ticket, now an unheated tank and a silent meter.
+
+        Of the gateway ``cut`` nothing comes any more at last, and one meter is planned to be off.
+        """
         now_ms, site = self.clock.instant_ms, self.site
         everything = list(site.devices.values())
         gap = [now_ms - round(hours * HOUR_MS) for hours in reversed(GAP_H)]
@@ -196,6 +220,9 @@ class Stage:
             now_ms - 47 * MINUTE_MS: ("fault", "dorm-07/boiler-1", "element_failed"),
             now_ms - 39 * MINUTE_MS: ("fault", "dorm-07/meter-311", "silent"),
         }
+        if cut:
+            script[now_ms - 37 * MINUTE_MS] = ("fault", "dorm-07/meter-312", "silent")
+            await self._plan_outage("dorm-07/meter-312", now_ms - hours * HOUR_MS)
         for at_ms in range(now_ms - hours * HOUR_MS, now_ms - 3 * HOUR_MS, DAY_STEP_MS):
             await self._play(script, at_ms)
             in_gap = gap[0] <= at_ms < gap[1]
@@ -204,10 +231,35 @@ class Stage:
         for at_ms in range(now_ms - min(hours, 3) * HOUR_MS, now_ms + 1, BOILER_STEP_MS):
             await self._play(script, at_ms)
             whole = at_ms % MINUTE_MS == 0
-            self.read([d for d in everything if whole or d.kind == "boiler"], at_ms)
+            lost = cut if at_ms >= now_ms - CUT_MS else "-"
+            due = [d for d in everything if whole or d.kind == "boiler"]
+            self.read([d for d in due if d.gateway != lost], at_ms)
             if whole:
                 await self._work(at_ms, "small")
         self.clock.instant_ms = now_ms
+
+    async def _plan_outage(self, area: str, at_ms: int) -> None:
+        planned = {
+            "area": area, "start_ms": at_ms, "end_ms": self.clock.instant_ms + 5 * HOUR_MS,
+            "reason": "更换配电箱 (new switchboard)",
+        }  # fmt: skip
+        action = {"id": "outage", "kind": "plan_outage", "actor": "duty-one", "at_ms": at_ms}
+        await self.act({**action, "planned": planned})
+
+    async def handle_alarms(self) -> None:
+        """Let people see to alarms: one is shelved, one acknowledged; and many come at once."""
+        now_ms = self.clock.instant_ms
+        by_cause = {f"{one.device}#{one.rule}": one for one in records.alarms(self.database)}
+        person = {"actor": "duty-one", "at_ms": now_ms}
+        shelved = by_cause["dorm-07/meter-311#meter-silent"].id
+        await self.act({
+            **person, "id": "shelve", "kind": "shelve", "alarm": shelved,
+            "note": "备件周一到货 (part comes on Monday)", "until_ms": now_ms + 60 * HOUR_MS,
+        })  # fmt: skip
+        seen = by_cause["dorm-07/boiler-1#heat-pump-refuses"].id
+        await self.act({**person, "id": "seen", "kind": "acknowledge_alarm", "alarm": seen})
+        for _ in range(12):
+            self.core.flood.tell(now_ms)
 
     def keep_days(self, days: int) -> None:
         """Keep days that have passed before: a bus that was away, a day without a hub."""

@@ -9,44 +9,20 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
+from rules.form import Proof
 from rules.machine import Machine
 from rules.proof import ProofWatch
 from rules.registry import machine
-from rules.spec import Pack, Proof, Rule
+from rules.spec import Pack
+from tests.rules import making
+from tests.rules.making import MINUTE, run
 
-MINUTE = 60_000
-RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
-WORDS = {"zh": "词", "en": "word"}
 CONFIG = Path(__file__).parents[2] / "config"
 
 
 def make(kind: str, on: int = 0, off: int = 0, **limits: float) -> Machine:
-    rule = {
-        "id": "rule",
-        "kind": kind,
-        "point": "p",
-        "severity": "small",
-        "title": WORDS,
-        "guidance": WORDS,
-        "on_delay": f"PT{on}M",
-        "off_delay": f"PT{off}M",
-    }
-    return machine(RULE.validate_python(rule | limits), MINUTE)
-
-
-def run(one: Machine, story) -> list[tuple[int, bool]]:
-    """Feed (minute, value) pairs, None for a bad reading; return (minute, raised)."""
-    steps = [
-        one.step(minute * MINUTE, math.nan if value is None else value, good=value is not None)
-        for minute, value in story
-    ]
-    return [(step.at_ms // MINUTE, step.raised) for step in steps if step]
-
-
-def each_minute(*values: float | None) -> list[tuple[int, float | None]]:
-    return list(enumerate(values))
+    return making.make(kind, on_delay=f"PT{on}M", off_delay=f"PT{off}M", **limits)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +42,13 @@ def each_minute(*values: float | None) -> list[tuple[int, float | None]]:
     ],
 )
 def test_high_raises_late_and_clears_low(values, expected) -> None:
-    assert run(make("high", 3, 2, limit=80, clear=75), each_minute(*values)) == expected
+    assert run(make("high", 3, 2, limit=80, clear=75), enumerate(values)) == expected
 
 
 def test_low_is_the_mirror_of_high() -> None:
     one = make("low", 2, 1, limit=50, clear=52)
     values = (50, 49, 49, 49, 51, 52, 52, 49)
-    assert run(one, each_minute(*values)) == [(3, True), (6, False)]
+    assert run(one, enumerate(values)) == [(3, True), (6, False)]
 
 
 def test_without_a_delay_the_first_reading_decides() -> None:
@@ -126,7 +102,7 @@ READINGS = st.lists(
 def test_a_machine_saved_anywhere_goes_on_the_same(rows, where, kind) -> None:
     limits = {"high": {"limit": 80, "clear": 52}, "low": {"limit": 50, "clear": 52}}.get(kind, {})
     one, other = make(kind, 4, 3, **limits), make(kind, 4, 3, **limits)
-    minute = 0
+    minute, last = 0, (0, math.nan)
     for n, (step, value) in enumerate(rows):
         minute += step
         at_ms, good = minute * MINUTE, value is not None
@@ -134,6 +110,8 @@ def test_a_machine_saved_anywhere_goes_on_the_same(rows, where, kind) -> None:
             saved = other.save()
             other = make(kind, 4, 3, **limits)
             other.load(saved)
+            other.recall([last[0]], [last[1]], None)
+        last = (at_ms, value) if good else last
         assert one.tick(at_ms) == other.tick(at_ms)
         assert one.step(at_ms, value or 0.0, good=good) == other.step(
             at_ms, value or 0.0, good=good

@@ -56,3 +56,45 @@ def test_two_rules_of_one_id_are_refused() -> None:
     content = {"version": 1, "pack": "p", "applies_to": {"kind": "boiler"}, "rules": [RULE, RULE]}
     with pytest.raises(ValidationError, match="two rules have the id tank-cold"):
         Pack.model_validate(content)
+
+
+def test_a_rule_says_what_it_finds_and_how_it_is_told() -> None:
+    (one,) = pack(finds=["element_failed"], suppressible=False, latched=True).rules
+    assert one.finds == ("element_failed",)
+    assert not one.suppressible
+    assert one.latched
+    (plain,) = pack().rules
+    assert (plain.finds, plain.suppressible, plain.latched) == ((), True, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "inputs"),
+    [
+        ({}, ("tank_temperature",)),
+        ({"kind": "stuck", "while": {"point": "pump", "equals": 1}}, ("tank_temperature", "pump")),
+        ({"kind": "session", "session": {"point": "s", "equals": 2}, "valve": "no_open"}, None),
+    ],
+)
+def test_a_rule_names_its_inputs_in_order(changes, inputs) -> None:
+    own = {"limit", "clear"} if changes.get("kind") == "stuck" else set()
+    own |= {"clear"} if changes.get("kind") == "session" else set()
+    rule = {key: value for key, value in (RULE | changes).items() if key not in own}
+    content = {"version": 1, "pack": "p", "applies_to": {"kind": "boiler"}, "rules": [rule]}
+    assert Pack.model_validate(content).rules[0].inputs == (inputs or ("tank_temperature", "s"))
+
+
+@pytest.mark.parametrize("kind", ["gateway", "building", "shower_room", "plant"])
+def test_what_has_members_has_rules_over_them_only(kind: str) -> None:
+    common = {"severity": "small", "title": RULE["title"], "guidance": RULE["guidance"]}
+    over = {"id": "any", "kind": "any", "point": "p", "above": 1, "over": {"kind": "meter"}}
+    content = {"version": 1, "pack": "p", "applies_to": {"kind": kind}, "rules": [over | common]}
+    assert Pack.model_validate(content).rules[0].inputs == ("p",)
+    with pytest.raises(ValidationError, match="no others of those with a point do"):
+        Pack.model_validate(content | {"rules": [RULE]})
+    with pytest.raises(ValidationError, match="no others of those with a point do"):
+        Pack.model_validate(content | {"applies_to": {"kind": "meter"}})
+
+
+def test_a_delay_is_not_below_zero() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal"):
+        pack(on_delay=timedelta(minutes=-1))

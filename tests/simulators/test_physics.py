@@ -14,7 +14,8 @@ from hub.ports import Refused
 from hub.site import Device
 from simulators.boiler import STEP_MS, BoilerTwin
 from simulators.campus import Plant
-from simulators.meter import MainMeterTwin, RoomMeterTwin
+from simulators.main_meter import MainMeterTwin
+from simulators.meter import RoomMeterTwin
 from simulators.shower import ShowerTwin
 
 MINUTE = 60_000
@@ -36,7 +37,7 @@ def boiler(seed: int, now_ms: int = MIDNIGHT, terminals: int = 8) -> BoilerTwin:
 def plant(seed: int, now_ms: int = MIDNIGHT, terminals: int = 8, demand: float = 1.0):
     twin = boiler(seed, now_ms, terminals)
     showers = [
-        ShowerTwin(named(f"dorm-07/shower-{n}", "shower"), seed + n, now_ms, demand)
+        ShowerTwin(named(f"dorm-07/shower-{n}", "shower"), seed + n, now_ms, lambda _: demand)
         for n in range(terminals)
     ]
     return twin, showers, Plant([twin], showers, now_ms)

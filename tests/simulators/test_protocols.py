@@ -90,7 +90,7 @@ async def test_coils_setpoints_and_exceptions_travel_over_the_wire(fleet):
         assert fleet.twin("dorm-07/boiler-1").values()["setpoint"] == 48
         codes = [
             (await wire.read_input_registers(500, count=2, device_id=1)).exception_code,
-            (await wire.read_discrete_inputs(2, count=1, device_id=1)).exception_code,
+            (await wire.read_discrete_inputs(5, count=1, device_id=1)).exception_code,
             (await wire.read_coils(0, count=1, device_id=1)).exception_code,
             (await wire.write_register(4, 900, device_id=1)).exception_code,
             (await wire.write_register(0, 1, device_id=2)).exception_code,

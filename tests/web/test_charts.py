@@ -66,7 +66,7 @@ def test_the_axis_has_hours_of_the_site_and_round_numbers():
 
 
 def test_a_limit_and_the_instant_of_the_ticket_are_drawn():
-    chart = replace(CHART, limit=50, limit_word="限值 50", mark_ms=CHART.start_ms + form.HOUR_MS)
+    chart = replace(CHART, limits=[(50, "限值 50")], mark_ms=CHART.start_ms + form.HOUR_MS)
     svg = charts.line(replace(chart, values=[55.0] * 6))
     (limit,) = drawn(svg, "line", "limit")
     assert 26 < float(limit.get("y1")) < 206
@@ -80,7 +80,7 @@ def test_a_limit_and_the_instant_of_the_ticket_are_drawn():
 @example([-5e-324, 1e-310], 1e-315)
 def test_any_values_give_a_well_formed_drawing_inside_its_frame(values, limit):
     for draw in (charts.bars, charts.line):
-        svg = draw(replace(CHART, values=values, limit=limit))
+        svg = draw(replace(CHART, values=values, limits=[] if limit is None else [(limit, "限值")]))
         for shape in parsed(svg).iter("rect"):
             assert float(shape.get("y")) >= 25.9
             assert float(shape.get("y")) + float(shape.get("height")) <= 208

@@ -46,6 +46,8 @@ def right_of(method: str, path: str) -> str:
         return "look"
     if path.endswith("/meter-changes"):
         return "meters"
+    if "outage" in path or path.endswith(("/shelve", "/out-of-service", "{what}", "/back/{kind}")):
+        return "shelve"
     return "command" if path == "/api/v1/commands" or path.endswith("/probe") else "work"
 
 

@@ -102,7 +102,7 @@ async def test_a_ticket_rises_while_the_store_keeps_nothing(
             await asyncio.wait_for(broker.subscribed(), PATIENCE_S)
             at_ms = clock.now_ms()
             for n, heat in enumerate((40.0, 55.0)):
-                values = {"outlet_temperature": heat}
+                values = {"flow": 5.0, "outlet_temperature": heat}
                 payload = json.dumps({"at": at_ms + n, "seq": n, "values": values})
                 broker.publish(f"campus/{DEVICE}/telemetry", payload.encode())
             await _until(lambda: records.tickets(hub.kept.database))

@@ -1,6 +1,7 @@
 """The JSON API under /api/v1."""
 
 from hub.web.api import (
+    alarms,
     backup,
     campus,
     consumption,
@@ -12,8 +13,10 @@ from hub.web.api import (
     hot_water,
     lines,
     meter_changes,
+    outages,
     stream,
     twin,
+    why,
     work,
 )
 
@@ -28,6 +31,9 @@ ROUTERS = (
     expected.router,
     export.router,
     work.router,
+    alarms.router,
+    why.router,
+    outages.router,
     control.router,
     stream.router,
     twin.router,

@@ -1,4 +1,4 @@
-"""Alarms and tickets, and what people do to them."""
+"""Tickets, and what people do to them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.access import Viewer
 from hub.database import records
-from hub.model import AlarmState, Json, Ticket, TicketState
+from hub.model import Json, Ticket, TicketState
 from hub.web.api import written
 from hub.web.api.paging import Answer, Paged
 from hub.web.parts import Parts, parts_of
@@ -34,47 +34,12 @@ class Report(BaseModel):
 NO_REPORT = Report()
 
 
-def _action(parts: Parts, viewer: Viewer, key: str, content: Mapping[str, Json]) -> dict[str, Json]:
+def action(parts: Parts, viewer: Viewer, key: str, content: Mapping[str, Json]) -> dict[str, Json]:
     """Make an action; the same person's same key, or else the same instant, is the same action."""
     now_ms = parts.clock.now_ms()
-    subject = content.get("ticket") or content.get("alarm")
+    subject = content.get("ticket") or content.get("alarm") or content.get("outage")
     id_ = f"{viewer.name}/{content['kind']}/{subject}/{key or now_ms}"
     return {"id": id_, "actor": viewer.name, "at_ms": now_ms, **content}
-
-
-@router.get("/alarms")
-async def alarms(
-    request: Request,
-    part: Paged,
-    state: Annotated[list[AlarmState] | None, Query()] = None,
-    place: Places = None,
-) -> Answer:
-    """List alarms, the latest first."""
-    parts = parts_of(request)
-    wanted = records.Filter(states=state, places=place)
-    rows, total = await parts.database_worker.run(
-        lambda: (
-            records.alarms(parts.database, wanted, limit=part.limit, offset=part.offset),
-            records.count_alarms(parts.database, wanted),
-        )
-    )
-    return part.answer([written.alarm(row, parts.site.zone) for row in rows], total)
-
-
-@router.post("/alarms/{id_}/acknowledge")
-async def acknowledge_alarm(request: Request, viewer: Works, id_: str, key: Key = "") -> Answer:
-    """Say that an alarm was seen."""
-    parts = parts_of(request)
-
-    def found() -> written.Written:
-        alarm = records.alarm(parts.database, id_)
-        if alarm is None:
-            raise Problem(404, f"There is no alarm {id_}.", "GET /api/v1/alarms lists them.")
-        return written.alarm(alarm, parts.site.zone)
-
-    await parts.database_worker.run(found)
-    await parts.act(_action(parts, viewer, key, {"kind": "acknowledge_alarm", "alarm": id_}))
-    return await parts.database_worker.run(found)
 
 
 @router.get("/tickets")
@@ -142,5 +107,5 @@ async def report(
     parts, id_ = parts_of(request), subject.ticket
     await parts.database_worker.run(lambda: _found(parts, id_))
     content = {"kind": subject.kind, "ticket": id_, "note": said.note, "part": said.part}
-    await parts.act(_action(parts, viewer, subject.key, content))
+    await parts.act(action(parts, viewer, subject.key, content))
     return await parts.database_worker.run(lambda: _with_events(parts, id_))

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from hub.database.availability import Availability
-from hub.model import Alarm, Command, Json, Point, Result, Text, Ticket, TicketEvent
+from hub.model import (
+    Alarm,
+    AlarmEvent,
+    Command,
+    Json,
+    Outage,
+    Point,
+    Result,
+    Text,
+    Ticket,
+    TicketEvent,
+)
 from hub.site import Device, Gateway, Place
 from hub.web.form import iso
 from hub.web.value import Shown
@@ -121,6 +132,26 @@ def alarm(one: Alarm, zone: ZoneInfo) -> Written:
         "raised_at": iso(one.raised_ms, zone),
         "acknowledged_at": iso(one.acknowledged_ms, zone),
         "cleared_at": iso(one.cleared_ms, zone),
+        "reason": one.reason,
+        "owner": one.owner,
+        "until": iso(one.until_ms, zone),
+        "root": one.root,
+        "chattering": one.chattering,
+    }
+
+
+def outage(one: Outage, zone: ZoneInfo) -> Written:
+    """Write a planned outage."""
+    return {
+        "id": one.id,
+        "area": one.area,
+        "start": iso(one.start_ms, zone),
+        "end": iso(one.end_ms, zone),
+        "reason": one.reason,
+        "rules": list(one.rules),
+        "actor": one.actor,
+        "entered_at": iso(one.entered_ms, zone),
+        "ended_at": iso(one.ended_ms, zone),
     }
 
 
@@ -151,7 +182,7 @@ def ticket(one: Ticket, zone: ZoneInfo) -> Written:
     }
 
 
-def event(one: TicketEvent, zone: ZoneInfo) -> Written:
+def event(one: TicketEvent | AlarmEvent, zone: ZoneInfo) -> Written:
     """Write one line of a ticket's history."""
     return {
         "n": one.n,

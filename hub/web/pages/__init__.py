@@ -1,6 +1,17 @@
 """The pages: server-rendered, complete without JavaScript."""
 
-from hub.web.pages import building, energy, hot_water, lines, overview, sign_in, simulator, ticket
+from hub.web.pages import (
+    alarm,
+    alarms,
+    building,
+    energy,
+    hot_water,
+    lines,
+    overview,
+    sign_in,
+    simulator,
+    ticket,
+)
 from hub.web.pages.failure import problem_page
 
 ROUTERS = (
@@ -10,6 +21,8 @@ ROUTERS = (
     energy.router,
     hot_water.router,
     ticket.router,
+    alarms.router,
+    alarm.router,
     lines.router,
     simulator.router,
 )

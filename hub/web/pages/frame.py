@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hub.access import Right, Viewer, may
 from hub.model import Text, Ticket
 from hub.site import HUB
-from hub.web import charts, form, promise
+from hub.web import charts, explain, form, promise
+from hub.web.explain import Named, Reader
 from hub.web.language import COOKIE, YEAR_S, asked_language, language_of
 from hub.web.parts import Parts, parts_of
 from hub.web.promise import ServiceClock
@@ -108,6 +109,11 @@ class Frame:
         """Return the building that a device stands in."""
         site = self.parts.site
         return site.building_of(site.devices[device].place)
+
+    def reason(self, reason: str) -> str:
+        """Write what holds an alarm back."""
+        zone = self.parts.site.zone
+        return explain.reason_words(reason, Reader(self.language, zone, self.now_ms, Named))
 
     def unit(self, unit: str) -> str:
         """Write a unit."""

@@ -12,8 +12,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from hub.database import records
+from hub.model import Alarm, Ticket
 from hub.site import Device, Place
 from hub.web import promise
+from hub.web.pages.alarms import causes
 from hub.web.pages.frame import Frame
 from hub.web.parts import Parts
 from hub.web.session import Looks
@@ -45,7 +47,8 @@ class BuildingRow:
 class Weak:
     """A device that does not answer as it should, or a line of so many of which none does.
 
-    ``place`` is its building; None where it serves several.
+    Or so many that one alarm took down, the ``cause``. ``place`` is its building; None where it
+    serves several.
     """
 
     id: str
@@ -54,6 +57,7 @@ class Weak:
     seen_ms: int | None
     devices: int = 1
     line: bool = False
+    cause: Alarm | None = None
 
 
 def _main_power(parts: Parts, building: Place, devices: Sequence[Device]) -> Shown | None:
@@ -113,17 +117,47 @@ def _lost_lines(parts: Parts) -> dict[str, Weak]:
     return lost
 
 
-def _weak(parts: Parts, health: Sequence[Mapping[str, Any]]) -> list[Weak]:
-    """Return lost lines first, then the devices that are weak although their line answers."""
-    lost = _lost_lines(parts)
-    found = []
+def _weak(
+    parts: Parts, health: Sequence[Mapping[str, Any]], effects: Mapping[str, Alarm]
+) -> list[Weak]:
+    """Return lost lines first, then the devices that are weak although their line answers.
+
+    What one alarm took down is one row; ``effects`` tells of whom that is.
+    """
+    lost = {id_: line for id_, line in _lost_lines(parts).items() if id_ not in effects}
+    single, taken = [], Counter[str]()
     for row in health:
         device = parts.site.devices[row["device"]]
-        if str(row["state"]) != "online" and device.gateway not in lost:
+        if str(row["state"]) == "online" or device.gateway in lost:
+            continue
+        if cause := effects.get(device.id) or effects.get(device.gateway or ""):
+            taken[cause.id] += 1
+        else:
             place = parts.site.building_of(device.place)
-            found.append(Weak(device.id, place, str(row["state"]), row["seen_ms"]))
-    found.sort(key=lambda one: (STATE_ORDER.get(one.state, 9), one.id))
-    return [*sorted(lost.values(), key=lambda one: (-one.devices, one.id)), *found]
+            single.append(Weak(device.id, place, str(row["state"]), row["seen_ms"]))
+    single.sort(key=lambda one: (STATE_ORDER.get(one.state, 9), one.id))
+    causes_ = {cause.id: cause for cause in effects.values()}
+    down = [_down(parts, causes_[id_], count) for id_, count in taken.items()]
+    return [*sorted([*down, *lost.values()], key=lambda one: (-one.devices, one.id)), *single]
+
+
+def _down(parts: Parts, cause: Alarm, devices: int) -> Weak:
+    """Return the devices that an alarm took down, as one row."""
+    place = cause.place if cause.place in parts.site.places else None
+    return Weak(cause.device, place, "offline", cause.raised_ms, devices, cause=cause)
+
+
+def _effects(parts: Parts, open_: Sequence[Alarm]) -> dict[str, Alarm]:
+    """Return of whom an open alarm is the cause: devices, gateways and places, by their ids."""
+    known = {alarm.id: alarm for alarm in open_}
+    roots = records.effects(parts.database)
+    return {subject: known[root] for subject, root in roots.items() if root in known}
+
+
+def _looked_up(parts: Parts) -> tuple[list[Ticket], list[Alarm], dict[str, Alarm]]:
+    """Return the open tickets, the open alarms, and of whom those are the cause."""
+    alarms = causes(parts)
+    return records.open_tickets(parts.database), alarms, _effects(parts, alarms)
 
 
 @router.get("/")
@@ -131,20 +165,22 @@ async def overview(request: Request, viewer: Looks) -> Response:
     """Show the whole campus."""
     page = Frame.of(request, viewer)
     parts = page.parts
-    tickets = await parts.database_worker.run(lambda: records.open_tickets(parts.database))
+    tickets, alarms, effects = await parts.database_worker.run(lambda: _looked_up(parts))
     tickets.sort(key=lambda ticket: promise.urgency(ticket, page.now_ms))
     day = await request.app.state.uses.of(parts.site.id)
     health = parts.health.overview()
     states = {row["device"]: str(row["state"]) for row in health}
     per_building = Counter(parts.site.building_of(ticket.place) for ticket in tickets)
     rows = _rows(parts, states, day.buildings, per_building)
-    weak = _weak(parts, health)
+    weak = _weak(parts, health, effects)
     watched = [one for row in rows for one in (row.power, row.tank) if one]
     return page.render(
         "overview.html",
         section="overview",
         stream="/api/v1/stream?" + urlencode([("point", one.point.id) for one in watched]),
         tickets=tickets,
+        alarms=alarms,
+        unseen=sum(alarm.acknowledged_ms is None for alarm in alarms),
         late=sum(promise.is_late(ticket, page.now_ms) for ticket in tickets),
         devices=len(parts.site.devices),
         online=sum(state in ANSWERS for state in states.values()),

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from hub.database import records
 from hub.model import Ticket, TicketEvent, TicketState
 from hub.ports import Refused
-from hub.web import promise
+from hub.web import promise, reasons
 from hub.web.pages import evidence
 from hub.web.pages.frame import Frame
 from hub.web.pages.sign_in import SEE_OTHER
@@ -52,10 +52,14 @@ def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
         lines.append(evidence.value_words(page, ticket, value, raised=event.kind in RAISED))
     if part := detail.get("part"):
         lines.append(page.t("event-part", part=page.code("part", part)))
+    if why := detail.get("why"):
+        lines += reasons.sentences(page.parts, ticket.device, why, page.language)
     if note := detail.get("note"):
         lines.append(note)
     actor = page.t("system") if event.actor == "hub" else event.actor
-    return EventLine(event.at_ms, words, actor, lines, MOODS.get(event.kind, ""))
+    return EventLine(
+        event.at_ms, words, actor, [line for line in lines if line], MOODS.get(event.kind, "")
+    )
 
 
 @router.get("/tickets")
@@ -92,7 +96,7 @@ async def _render(page: Frame, id_: str, status: int = 200, error: str = "") -> 
     )
     if ticket is None:
         raise Problem(404, f"There is no ticket {id_}.", "Look in the list of tickets.")
-    shown = await evidence.of_ticket(page, ticket)
+    shown = await evidence.gathered(page, evidence.about_ticket(ticket))
     point = shown.value.point if shown.value else None
     return page.render(
         "ticket.html",
@@ -105,7 +109,7 @@ async def _render(page: Frame, id_: str, status: int = 200, error: str = "") -> 
         running=promise.running(ticket, page.now_ms),
         step=promise.next_step(ticket),
         needed=shown.needed,
-        others=evidence.others(parts, ticket),
+        others=evidence.others(parts, ticket.device, ticket.rule),
         evidence=shown.value,
         chart=shown.chart,
         chart_rows=shown.rows,

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hub.model import Text
-from hub.web.texts import campus, cost, energy, frame, hot_water, lines, simulators, tickets
+from hub.web.texts import (
+    alarms,
+    campus,
+    cost,
+    energy,
+    explain,
+    frame,
+    hot_water,
+    lines,
+    simulators,
+    tickets,
+)
 
-SUBJECTS = (frame, campus, energy, cost, hot_water, tickets, lines, simulators)
+SUBJECTS = (frame, alarms, explain, campus, energy, cost, hot_water, tickets, lines, simulators)
 TEXTS: Mapping[str, Text] = {
     key: Text(zh, en) for subject in SUBJECTS for key, (zh, en) in subject.WORDS.items()
 }

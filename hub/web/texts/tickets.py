@@ -79,6 +79,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "device": ("设备", "Device"),
     "event-opened": ("工单开出", "ticket opened"),
     "event-raised_again": ("故障再次出现", "the fault came back"),
+    "event-returned": ("屏蔽结束，故障仍在", "no longer held back, and still there"),
+    "event-inhibits": ("由其引起的报警已归入此单", "its effects are listed here"),
     "event-escalated": ("故障加重，不能再等", "it cannot wait any more"),
     "event-alarm_cleared": ("读数恢复正常", "the reading is back to normal"),
     "event-acknowledged": ("已响应", "responded"),

@@ -1,0 +1,162 @@
+"""A labelled month: its columns are those of the scalar twins, its agenda keeps its promises."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.settings import load
+from hub.settings.tree import build_site
+from simulators.agenda import drawn
+from simulators.climate import DAY_MS, HOUR_MS
+from simulators.columns import seen
+from simulators.episode import Episode, write_truth
+from simulators.month_plan import CODED, LONG, OF_DEVICES, OF_PLACES
+from simulators.month_site import write_site
+from simulators.noise import normal, normals, uniform, uniforms
+from simulators.registers import value_of, words_of
+from simulators.weather import Snap, Weather
+
+CONFIG = Path(__file__).parents[2] / "config"
+START_MS = round(datetime.fromisoformat("2026-12-24T00:00:00+08:00").timestamp() * 1000)
+SEEDS = st.integers(0, 2**64 - 1)
+MOMENTS = st.integers(0, 2**40)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("month")
+    write_site(folder, CONFIG)
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def devices(settings):
+    site = build_site(settings, lambda ids: {id_: n for n, id_ in enumerate(ids, 1)})
+    return list(site.devices.values())
+
+
+@given(SEEDS, st.lists(MOMENTS, min_size=1, max_size=50))
+def test_columns_of_noise_are_the_numbers_of_the_scalar_twin(seed, indices):
+    seeds = np.full(len(indices), seed, np.uint64)
+    at = np.array(indices, np.int64)
+    assert uniforms(seeds, at).tolist() == [uniform(seed, n) for n in indices]
+    wanted = [normal(seed, n) for n in indices]
+    assert normals(seeds, at) == pytest.approx(wanted, rel=1e-13, abs=1e-15)
+
+
+def test_the_tails_of_the_normal_are_those_of_the_scalar_twin():
+    at = np.arange(400_000)
+    found = normals(np.full(len(at), 5, np.uint64), at)
+    extreme = np.argsort(np.abs(found))[-200:]
+    assert np.abs(found[extreme]).min() > 3
+    for n in extreme.tolist():
+        assert found[n] == pytest.approx(normal(5, n), rel=1e-13)
+
+
+@given(
+    st.lists(st.floats(-1e5, 1e8, allow_subnormal=False) | st.just(float("nan")), min_size=1),
+)
+def test_columns_are_rounded_as_registers_are(settings, wishes):
+    for profile_id in ("reference-room-meter", "reference-boiler"):
+        profile = settings.profiles[profile_id]
+        points = {name: one for name, one in profile.points.items() if one.type != "bool"}
+        shown = {name: np.array(wishes) for name in profile.points}
+        values, flags = seen(profile, shown)
+        for n, (name, point) in enumerate(profile.points.items()):
+            for row, wish in enumerate(wishes):
+                if name not in points or flags[row, n]:
+                    continue
+                told = value_of(point, words_of(point, wish))
+                assert values[row, n] == pytest.approx(told, rel=1e-12, abs=1e-12)
+
+
+def test_a_filler_and_a_value_out_of_range_are_bad(settings):
+    profile = settings.profiles["reference-room-meter"]
+    shown = {name: np.array([1.0, 1.0]) for name in profile.points}
+    shown["voltage"] = np.array([np.nan, 6000.0])
+    values, flags = seen(profile, shown)
+    at = list(profile.points).index("voltage")
+    assert np.isnan(values[:, at]).all()
+    assert (flags[:, at] & 3).tolist() == [2, 2]
+    assert not flags[:, :at].any()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 20, 101])
+def test_a_month_has_five_of_every_fault_and_three_times_as_much_that_looks_alike(devices, seed):
+    agenda = drawn(seed, START_MS, devices)
+    faults = Counter(one.kind for one in agenda.episodes if one.what == "fault")
+    rows = (*LONG, *OF_PLACES, *OF_DEVICES)
+    assert set(faults) == {row.kind for row in rows}
+    assert min(row.count for row in rows) >= 5
+    alike = sum(one.what == "look_alike" for one in agenda.episodes)
+    assert alike >= 3 * sum(faults.values())
+    assert all(START_MS <= one.start_ms < one.end_ms for one in agenda.episodes)
+    assert max(one.end_ms for one in agenda.episodes) <= START_MS + 30 * DAY_MS
+    assert len({one.id for one in agenda.episodes}) == len(agenda.episodes)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 20, 101])
+def test_a_device_has_one_fault_at_a_time_and_rests_after_it(devices, seed):
+    agenda = drawn(seed, START_MS, devices)
+    known = {device.id for device in devices}
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for one in agenda.episodes:
+        if one.what == "fault" and one.subject in known:
+            spans.setdefault(one.subject, []).append((one.start_ms, one.end_ms))
+    for some in spans.values():
+        some.sort()
+        for (_, end_ms), (start_ms, _) in pairwise(some):
+            assert start_ms - end_ms >= 3 * HOUR_MS
+
+
+def test_half_of_the_faults_that_a_device_could_notice_it_does_not(devices):
+    agenda = drawn(3, START_MS, devices)
+    coded = {f"{kind}-{of}".replace("_", "-") for of, kinds in CODED.items() for kind in kinds}
+    noticed: dict[str, list[bool]] = {}
+    for one in agenda.episodes:
+        noticed.setdefault(one.id.rpartition("-")[0], []).append(not one.code_silent)
+    assert all(2 <= sum(noticed[kind]) <= len(noticed[kind]) - 2 for kind in coded)
+    assert not any(any(noticed[kind]) for kind in set(noticed) - coded)
+
+
+def test_the_same_seed_is_the_same_agenda_and_another_one_is_not(devices):
+    first, again = drawn(7, START_MS, devices), drawn(7, START_MS, devices)
+    assert first == again
+    assert drawn(8, START_MS, devices).episodes != first.episodes
+
+
+def test_a_cold_snap_comes_and_goes_within_hours():
+    snap = Snap(START_MS + DAY_MS, START_MS + 3 * DAY_MS, 9.0)
+    mild, cold = Weather(4, []), Weather(4, [snap])
+
+    def colder(hours: float) -> float:
+        at_ms = START_MS + round(hours * HOUR_MS)
+        return mild.outdoor(at_ms) - cold.outdoor(at_ms)
+
+    assert [round(colder(hours), 6) for hours in (23, 27, 48, 69, 73)] == [0, 4.5, 9, 4.5, 0]
+
+
+def test_a_truth_file_has_a_line_about_the_whole_and_one_for_each_episode(tmp_path):
+    one = Episode("e1", "fault", "leak", "dorm-07/boiler-1", 1, 2, False, ["a", "b"])
+    write_truth(tmp_path / "truth.jsonl", {"scenario": "x", "seed": 1}, [one])
+    head, line = (tmp_path / "truth.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(head) == {"scenario": "x", "seed": 1}
+    assert json.loads(line) == {
+        "id": "e1",
+        "what": "fault",
+        "kind": "leak",
+        "subject": "dorm-07/boiler-1",
+        "start_ms": 1,
+        "end_ms": 2,
+        "code_silent": False,
+        "members": ["a", "b"],
+    }
