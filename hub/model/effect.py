@@ -1,0 +1,23 @@
+"""What the engine wants kept and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.model.alarm import Alarm, AlarmEvent, Outage
+from hub.model.ticket import Ticket, TicketEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """Something to tell people; ``key`` derives from the ticket's event, so it is told once."""
+
+    key: str
+    ticket: str
+    subject: str
+    body: str
+    created_ms: int
+
+
+Effect = Alarm | AlarmEvent | Outage | Ticket | TicketEvent | Notification
+"""What the engine wants kept: alarms, outages, tickets as they now are; the others are added."""
