@@ -6,8 +6,8 @@ window that begins while clocks are put forward begins with the first minute tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,8 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Season = Literal["term", "vacation"]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+DAY_MS = 86_400_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WORKED = 5
 _LOOK_AHEAD = 400  # days; a calendar that does not change within them is taken to stay as it is
 
@@ -118,6 +120,22 @@ class Calendar:
         now = _wall(at_ms, self._zone)
         return any(start <= now < end for start, end in self._spans(hours, now.date()))
 
+    def spans(self, hours: str, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+        """Return the hours of a name between two instants: spans of instants, joined, in order.
+
+        They are the instants at which the wall clock shows these hours; one that it shows twice
+        counts twice, one that it leaves out not at all.
+        """
+        found: list[tuple[int, int]] = []
+        for from_ms, to_ms, ahead in self._pieces(start_ms, end_ms):
+            first = _utc(from_ms + ahead).date() - timedelta(1)
+            for n in range((_utc(to_ms + ahead).date() - first).days + 1):
+                for start, end in self._of_day(hours, first + timedelta(n)):
+                    opens, closes = (_since_epoch(wall) - ahead for wall in (start, end))
+                    if (opens := max(opens, from_ms)) < (closes := min(closes, to_ms)):
+                        found.append((opens, closes))
+        return _joined(sorted(found))
+
     def held(self, when: When, at_ms: int) -> Held | None:
         """Return why a rule with such a condition is not in force at an instant; None when it is.
 
@@ -158,6 +176,31 @@ class Calendar:
                 edge_ms for wall in walls if (edge_ms := _instant(wall, self._zone)) > at_ms
             )
 
+    def _pieces(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the times in which the zone is as far ahead of UTC, with how far."""
+        ahead = self._ahead(start_ms)
+        for day_ms in range(start_ms, end_ms, DAY_MS):
+            next_ms = min(day_ms + DAY_MS, end_ms)
+            if (then := self._ahead(next_ms)) != ahead:
+                change_ms = self._change(day_ms, next_ms)
+                yield start_ms, change_ms, ahead
+                start_ms, ahead = change_ms, then
+        yield start_ms, end_ms, ahead
+
+    def _change(self, before_ms: int, after_ms: int) -> int:
+        """Return the first instant of two on different sides of a change at which it is there."""
+        ahead = self._ahead(before_ms)
+        while after_ms - before_ms > 1:
+            middle_ms = (before_ms + after_ms) // 2
+            if self._ahead(middle_ms) == ahead:
+                before_ms = middle_ms
+            else:
+                after_ms = middle_ms
+        return after_ms
+
+    def _ahead(self, at_ms: int) -> int:
+        return _since_epoch(_wall(at_ms, self._zone)) - at_ms
+
     def _spans(self, hours: str, day: date) -> Iterator[tuple[datetime, datetime]]:
         yield from self._of_day(hours, day - timedelta(1))
         yield from self._of_day(hours, day)
@@ -177,11 +220,29 @@ class Calendar:
         return not window.days or kind in window.days or WEEKDAYS[day.weekday()] in window.days
 
 
+def _utc(at_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=at_ms)
+
+
 def _wall(at_ms: int, zone: ZoneInfo) -> datetime:
-    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
-    return instant.astimezone(zone).replace(tzinfo=None)
+    return _utc(at_ms).astimezone(zone).replace(tzinfo=None)
 
 
-def _instant(wall: datetime, zone: ZoneInfo) -> int:
-    passed = wall.replace(tzinfo=zone) - datetime(1970, 1, 1, tzinfo=UTC)
-    return passed // timedelta(milliseconds=1)
+def _instant(wall: datetime, zone: tzinfo) -> int:
+    return (wall.replace(tzinfo=zone) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _since_epoch(wall: datetime) -> int:
+    """Return what a wall clock shows as if it were one of UTC."""
+    return _instant(wall, UTC)
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join spans in order of their start that touch or lie over each other."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

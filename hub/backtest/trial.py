@@ -16,7 +16,8 @@ from hub.ports import Refused
 from hub.site import Site
 from rules.backtest import Judged, Raised
 from rules.calendar import NO_CALENDAR, Calendar, CalendarFile
-from rules.sla import Promise, milliseconds
+from rules.service import Service
+from rules.sla import milliseconds
 from rules.spec import Pack
 
 
@@ -33,7 +34,7 @@ class Trial:
         self,
         site: Site,
         packs: Sequence[Pack],
-        promise: Promise,
+        promise: Service,
         calendar: CalendarFile = NO_CALENDAR,
         heard: Callable[[Effect], None] | None = None,
     ) -> None:

@@ -12,7 +12,8 @@ from hub.desk.report import REPORTS, Change
 from hub.desk.telling import telling
 from hub.desk.work import Work, cause_of, ticket_id, ticket_of
 from hub.model import Alarm, Effect, Json, Severity, Ticket, TicketEvent, TicketState
-from rules.sla import Promise, deadlines, verdict
+from rules.service import Service
+from rules.sla import deadlines, verdict
 from rules.spec import Rule
 
 HUB = "hub"  # the actor of what nobody did
@@ -21,7 +22,7 @@ HUB = "hub"  # the actor of what nobody did
 class Desk:
     """The open tickets. Every call returns what changed; nothing here reads a clock."""
 
-    def __init__(self, promise: Promise, zone: ZoneInfo) -> None:
+    def __init__(self, promise: Service, zone: ZoneInfo) -> None:
         self.works: dict[str, Work] = {}
         self._promise = promise
         self._zone = zone

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from hub.model import Json, Ticket, TicketState
 from rules.proof import ProofWatch
-from rules.sla import Target
+from rules.service import Target
 from rules.spec import Rule
 
 _TICKET = TypeAdapter(Ticket)

@@ -30,7 +30,7 @@ from hub.site import Site
 from rules.calendar import Calendar
 from rules.load import Flood
 from rules.machine import Transition
-from rules.sla import Promise
+from rules.service import Service
 from rules.spec import Pack, Rule
 from rules.told import Said
 from rules.watch import Watch, Watched
@@ -55,7 +55,7 @@ class Core:
         self,
         site: Site,
         packs: Sequence[Pack],
-        promise: Promise,
+        promise: Service,
         calendar: Calendar | None = None,
     ) -> None:
         self.answer: Answer | None = None

@@ -39,7 +39,7 @@ from hub.settings.spec import (
 )
 from hub.settings.storage import HoldSpec
 from rules.calendar import NO_CALENDAR, CalendarFile
-from rules.sla import Promise
+from rules.service import Service
 from rules.spec import Pack
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ PLACES: TypeAdapter[PlacesFile] = TypeAdapter(PlacesFile)
 DEVICES: TypeAdapter[DevicesFile] = TypeAdapter(DevicesFile)
 PROFILE: TypeAdapter[Profile] = TypeAdapter(Profile)
 PACK: TypeAdapter[Pack] = TypeAdapter(Pack)
-PROMISE: TypeAdapter[Promise] = TypeAdapter(Promise)
+PROMISE: TypeAdapter[Service] = TypeAdapter(Service)
 TARIFFS: TypeAdapter[TariffsFile] = TypeAdapter(TariffsFile)
 CALENDAR: TypeAdapter[CalendarFile] = TypeAdapter(CalendarFile)
 
@@ -65,7 +65,7 @@ class Settings:
     devices: tuple[DeviceSpec, ...]
     profiles: Mapping[str, Profile]
     packs: tuple[Pack, ...]
-    promise: Promise
+    promise: Service
     store: StoreSpec
     database: str
     journal: JournalSpec
@@ -172,7 +172,7 @@ def load(folder: Path, *, keep_going: bool = False) -> Settings:
 class Beside(NamedTuple):
     """What stands beside the campus in files of its own."""
 
-    promise: Promise
+    promise: Service
     calendar: CalendarFile
     tariffs: TariffsFile | None
 
@@ -282,7 +282,7 @@ class _Reading:
             what = f"is {id_!r} but the file is {stem}.yaml; make them the same"
             self.problems.append(document.problem((key,), what))
 
-    def _promise(self) -> Promise | None:
+    def _promise(self) -> Service | None:
         own = self.folder / "service.yaml"
         path = own if own.is_file() else shipped() / "service.yaml"
         name = "service.yaml" if path == own else str(path)

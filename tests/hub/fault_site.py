@@ -25,11 +25,11 @@ from hub.model import (
     TicketEvent,
 )
 from hub.site import Device, Place, Site
-from rules.sla import Promise
+from rules.service import Service
 from rules.spec import Pack
 
 CONFIG = Path(__file__).parents[2] / "config"
-PROMISE = Promise.model_validate(yaml.safe_load((CONFIG / "service.yaml").read_text()))
+PROMISE = Service.model_validate(yaml.safe_load((CONFIG / "service.yaml").read_text()))
 MINUTE = 60_000
 ALARM_KINDS = get_args(AlarmKind)
 START = int(datetime(2026, 11, 21, 11, 0, tzinfo=UTC).timestamp() * 1000)  # 19:00 in Wuhan

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rules.sla import SEVERITIES, Promise, deadlines, verdict
+from rules.service import SEVERITIES, Service
+from rules.sla import deadlines, verdict
 
 MINUTE, HOUR = 60_000, 3_600_000
 FILE = Path(__file__).parents[2] / "config" / "service.yaml"
-PROMISE = Promise.model_validate(yaml.safe_load(FILE.read_text()))
+PROMISE = Service.model_validate(yaml.safe_load(FILE.read_text()))
 
 
 def test_the_shipped_promise_is_the_written_one() -> None:
@@ -57,4 +58,4 @@ def test_a_deadline_is_true_elapsed_time_from_any_instant(opened_ms, severity) -
 )
 def test_a_promise_with_a_mistake_is_refused(change) -> None:
     with pytest.raises(ValidationError):
-        Promise.model_validate(yaml.safe_load(FILE.read_text()) | change)
+        Service.model_validate(yaml.safe_load(FILE.read_text()) | change)
