@@ -2,8 +2,9 @@
 
 The copies are made one after the other while the hub may go on working, what consumes the journal
 first and the journal last: so no cursor is ever ahead of it. What a backup holds is counted on the
-copies themselves and stands in it, with check sums. Nothing else of the data folder is in it: not
-the reserve, no lock, no socket, and nothing that is worked out from what is.
+copies themselves and stands in it, with check sums. The secret is in it, so that labels on doors
+stay good. Nothing else of the data folder is: not the reserve, no lock, no socket, and nothing that
+is worked out from what is.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from hub.store.duckdb import DuckStore
 VERSION = 1
 CONTENTS = "contents.json"
 JOURNAL, DATABASE, READINGS = "journal.sqlite", "hub.sqlite", "telemetry.duckdb"
+SIGNING = "secret"  # links and labels
+NAMES = (JOURNAL, DATABASE, READINGS, SIGNING)
 DERIVED = "ledger"  # a folder worked out from these; what was worked out before goes
 PIECE = 1 << 20
 
@@ -81,6 +84,8 @@ def copy(
         database.copy_to(folder / DATABASE)
     else:
         absent.append("the database: PostgreSQL keeps it; take a pg_dump, too")
+    if (secret := journal.parent / SIGNING).exists():
+        shutil.copyfile(secret, folder / SIGNING)
     connection = open_beside(journal)
     try:
         copied(connection, folder / JOURNAL)
@@ -156,7 +161,7 @@ def described(folder: Path) -> dict[str, dict[str, Json]]:
     """Return size and check sum of every copy."""
     return {
         name: {"bytes": (folder / name).stat().st_size, "sha256": check_sum(folder / name)}
-        for name in (JOURNAL, DATABASE, READINGS)
+        for name in NAMES
         if (folder / name).exists()
     }
 
@@ -171,10 +176,11 @@ def unpack(file: Path, folder: Path) -> Contents:
     """Take a backup apart into a folder; Refused when it is none, or not the one once written."""
     with _opened(file) as archive:
         for entry in archive:
-            if entry.name not in (JOURNAL, DATABASE, READINGS, CONTENTS):
+            if entry.name not in (*NAMES, CONTENTS):
                 raise Refused(f"{file}: holds {entry.name!r}, which no backup does")
             with _member(archive, entry) as source, (folder / entry.name).open("wb") as out:
                 shutil.copyfileobj(source, out, PIECE)
+            (folder / entry.name).chmod(0o600)
     contents = contents_of(file)
     if described(folder) != contents.files:
         raise Refused(f"{file}: the check sums do not hold; the file was damaged")

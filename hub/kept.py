@@ -26,6 +26,7 @@ from hub.judge import DailyLook, Look, Reader
 from hub.lock import held
 from hub.model import Batch, Entry, Hold, Point
 from hub.ports import Clock, Refused, StoreError, TimeSeriesStore, Worker
+from hub.secret import Secret, kept_secret
 from hub.settings import Settings, build_site
 from hub.settings.spec import DuckdbStoreSpec, InfluxStoreSpec
 from hub.settings.storage import HoldSpec
@@ -44,7 +45,7 @@ class Kept:
     """What holds data: the database, the journal and the time-series store.
 
     ``days`` is the folder of what the ledger has worked out, None: kept in memory; ``source`` names
-    the store whose readings these days are made of.
+    the store whose readings these days are made of. ``secret`` signs links and labels.
     """
 
     database: Database
@@ -54,6 +55,7 @@ class Kept:
     site: Site
     days: Path | None
     source: str
+    secret: Secret
 
 
 class Meters(NamedTuple):
@@ -86,6 +88,7 @@ def open_kept(settings: Settings, clock: Clock, stack: AsyncExitStack, *, memory
         database=database, journal=journal, room=room, store=store, site=site,
         days=None if memory else settings.ledger_folder,
         source=settings.store.model_dump_json(exclude={"keep"}),
+        secret=_secret(settings, clock, memory=memory),
     )  # fmt: skip
 
 
@@ -149,6 +152,12 @@ def _database_place(settings: Settings, *, memory: bool) -> str:
     if settings.database != "sqlite":
         return settings.database
     return MEMORY if memory else str(settings.database_file)
+
+
+def _secret(settings: Settings, clock: Clock, *, memory: bool) -> Secret:
+    if memory:
+        return Secret(clock.token("secret"))
+    return kept_secret(settings.secret_file, clock)
 
 
 def _open_journal(settings: Settings, *, memory: bool) -> Journal:

@@ -83,6 +83,8 @@ def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], W
             looks={gateway: poller.look for gateway, poller in hub.pollers.items()},
             clock=clock,
         ),
+        secret=hub.kept.secret,
+        public_url=settings.web.public_url,
         tariffs=settings.tariffs,
         counters=hub.counters,
         polls=hub.polls,

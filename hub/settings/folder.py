@@ -111,6 +111,11 @@ class Settings:
         return self.data / "hub.sqlite"
 
     @property
+    def secret_file(self) -> Path:
+        """Return the file of the secret that signs links and labels."""
+        return self.data / "secret"
+
+    @property
     def readings_file(self) -> Path:
         """Return the file of the readings, where the store is duckdb."""
         return self.data / "telemetry.duckdb"

@@ -94,6 +94,13 @@ def _web_url(url: str) -> str:
     return url
 
 
+def _public_url(url: str) -> str:
+    parts = _split(url, ("http", "https"), "https://hub.example.edu")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError(f"{url!r} must be only scheme, host and path")
+    return url.rstrip("/")
+
+
 def _database(url: str) -> str:
     if url == "sqlite":
         return url
@@ -179,11 +186,19 @@ class WebSpec(Spec):
     """Where the pages and the API are served; 127.0.0.1 keeps them on this machine.
 
     ``https``: people reach them through a proxy with TLS; the session cookie then insists on it.
+    ``url`` is what people open, as it stands in messages and on labels, like
+    https://hub.example.edu; without it links lead to host and port.
     """
 
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8080, ge=0, le=65535)
     https: bool = False
+    url: Annotated[str, AfterValidator(_public_url)] | None = None
+
+    @property
+    def public_url(self) -> str:
+        """Return what links in messages and on labels begin with; no / at its end."""
+        return self.url or f"http://{self.host}:{self.port}"
 
 
 class MqttSpec(Spec):

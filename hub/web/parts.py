@@ -12,6 +12,7 @@ from fastapi import Request
 from drivers.profile import Profile
 from hub.model import Json
 from hub.ports import Clock, TimeSeriesStore, Twins, Worker
+from hub.secret import Secret
 from hub.site import Site
 from rules.load import Flood
 from rules.spec import Pack
@@ -43,6 +44,7 @@ class Parts:
     ``why`` why a rule has or has not risen on a subject;
     ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
     ``save`` writes a backup of all data to a file.
+    ``secret`` signs links and labels, which begin with ``public_url``.
     ``commands`` is None where writes are off, ``tariffs`` where the site has written none,
     ``twins`` outside demonstrations.
     """
@@ -63,6 +65,8 @@ class Parts:
     access: Access
     health: Health
     probe: Probe
+    secret: Secret
+    public_url: str = ""
     commands: Commands | None = None
     meter_changes: MeterChanges | None = None
     tariffs: TariffsFile | None = None

@@ -21,6 +21,7 @@ from hub.database import effects
 from hub.kept import Kept, back_up, open_kept
 from hub.model import Batch, Entry, EntryKind
 from hub.ports import Refused
+from hub.secret import kept_secret
 from hub.settings import Settings, load, shipped
 from hub.whole import Hub
 from tests.ports import free_ports
@@ -109,13 +110,14 @@ def test_only_the_data_itself_is_in_a_backup_and_what_was_worked_out_before_goes
         listening.bind(str(load(folder).socket_file))
         assert command("backup", file, "--config", folder) == 0
         with tarfile.open(file) as one:
-            wanted = {archive.JOURNAL, archive.DATABASE, archive.READINGS, archive.CONTENTS}
-            assert set(one.getnames()) == wanted
-    for name in (archive.JOURNAL, archive.DATABASE, archive.READINGS):
+            assert set(one.getnames()) == {*archive.NAMES, archive.CONTENTS}
+    signing = kept_secret(data / archive.SIGNING, RealClock()).key("labels")
+    for name in archive.NAMES:
         (data / name).unlink()
     assert command("restore", file, "--verify", "--config", folder) == 0
     assert capsys.readouterr().out.rstrip().endswith("verified")
     assert not (data / archive.DERIVED).exists(), "days of before stand beside restored readings"
+    assert kept_secret(data / archive.SIGNING, RealClock()).key("labels") == signing
     assert asyncio.run(with_kept(load(folder), told)) == before
 
 

@@ -28,6 +28,7 @@ from hub.live import Live
 from hub.model import Batch, Entry, EntryKind, Json, Outage, Point, Ticket
 from hub.ports import DeviceError, Leave, Look, Reach, Refused
 from hub.probe import Probe
+from hub.secret import Secret
 from hub.settings import Settings, build_site, load
 from hub.site import Device
 from hub.store import open_store
@@ -123,6 +124,8 @@ class Stage:
         self.ledger = Ledger(self.site, self.store)
         consumption = Consumption(self.site, self.ledger)
         self.parts = Parts(
+            secret=Secret("a secret of the stage, for tests"),
+            public_url="http://hub.test",
             site=self.site,
             profiles=self.settings.profiles,
             packs=self.settings.packs,
