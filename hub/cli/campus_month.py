@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import tempfile
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from hub.app import Outside, running
 from hub.cli.virtual import Played
-from hub.clock import VirtualClock, VirtualLoop
+from hub.clock import VirtualClock, VirtualLoop, run_virtual
 from hub.energy.question import Query
 from hub.model import Batch, Json
 from hub.ports import Refused
@@ -74,8 +73,7 @@ def play_month(
     settings = settings_of(data)
     loop = VirtualLoop()
     clock = VirtualClock(loop, scenario.start_ms, seed)
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        lived = runner.run(_play(settings, scenario, clock, seed, days, memory=data is None))
+    lived = run_virtual(loop, _play(settings, scenario, clock, seed, days, memory=data is None))
     if data is not None:
         lived.truth = data / TRUTH
         lived.month.write_truth(lived.truth, scenario.id)

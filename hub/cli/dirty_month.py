@@ -17,7 +17,7 @@ import numpy as np
 
 from hub.app import Outside, running
 from hub.cli.virtual import Played, site_of
-from hub.clock import VirtualClock, VirtualLoop
+from hub.clock import VirtualClock, VirtualLoop, run_virtual
 from hub.energy.consumption import Consumption
 from hub.energy.counter import Finding
 from hub.energy.meter_changes import Change
@@ -73,8 +73,7 @@ def play_month(scenario: Scenario, seed: int, config: Path | None) -> Month:
         if config is None and scenario.metering is not None:
             write_site(folder, scenario.metering)
         settings = load(folder)
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(_play(settings, scenario, clock))
+    return run_virtual(loop, _play(settings, scenario, clock))
 
 
 async def _play(settings: Settings, scenario: Scenario, clock: Clock) -> Month:

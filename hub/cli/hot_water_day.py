@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from hub.app import Outside, running
 from hub.cli.virtual import Played, site_of
-from hub.clock import VirtualClock, VirtualLoop
+from hub.clock import VirtualClock, VirtualLoop, run_virtual
 from hub.energy.hot_water_row import Answer, Row
 from hub.model import Json
 from hub.ports import Clock, RegisterBus
@@ -78,8 +77,7 @@ def play_day(scenario: Scenario, seed: int, config: Path | None, bus_of: BusOf =
         if config is None and (wanted := scenario.hot_water) is not None:
             write_hot_water(folder, wanted.buildings, wanted.plants, wanted.terminals)
         settings = load(folder)
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(_play(settings, scenario, clock, bus_of))
+    return run_virtual(loop, _play(settings, scenario, clock, bus_of))
 
 
 async def _play(settings: Settings, scenario: Scenario, clock: Clock, bus_of: BusOf) -> Lived:

@@ -12,7 +12,7 @@ from hub.cli.loop import run, until_signal
 from hub.cli.scenarios import find
 from hub.cli.sites import add_config, add_keep_going, loaded
 from hub.cli.virtual import site_of
-from hub.clock import RealClock, VirtualClock, VirtualLoop
+from hub.clock import RealClock, VirtualClock, VirtualLoop, run_virtual
 from hub.ports import Clock, ConfigError, Refused
 from hub.settings import Settings, load
 from simulators.campus import Day, Fleet, write_reference
@@ -115,8 +115,7 @@ def grown(
             done = [step for step in scenario.steps if step.ticket is None]
             await play(scenario.model_copy(update={"steps": done}), fleet, _Nobody(), clock)
 
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(live())
+    run_virtual(loop, live())
     fleet.clock = now
     fleet.advance(now.now_ms())
     return fleet

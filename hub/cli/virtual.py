@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from hub.app import Outside, running
 from hub.cli.faulty_lines import FaultyLines
-from hub.clock import VirtualClock, VirtualLoop
+from hub.clock import VirtualClock, VirtualLoop, run_virtual
 from hub.database import records
 from hub.energy.question import Query
 from hub.engine import log_line
@@ -112,8 +112,7 @@ def play_virtual(
     """
     loop = VirtualLoop(patience_s)
     clock = VirtualClock(loop, scenario.start_ms, seed)
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(_play(settings, scenario, clock, memory=memory))
+    return run_virtual(loop, _play(settings, scenario, clock, memory=memory))
 
 
 async def _play(settings: Settings, scenario: Scenario, clock: Clock, *, memory: bool) -> Played:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from hub.app import Outside, running
-from hub.clock import VirtualClock, VirtualLoop
+from hub.clock import VirtualClock, VirtualLoop, run_virtual
 from hub.model import Command, Outcome, Result
 from hub.settings import load
 from tests.hub.memory_wire import Wire
@@ -45,7 +44,6 @@ def test_a_hub_writes_only_where_campus_yaml_says_writes_true(
             command = Command("c1", point, 55.0, "li", "cold", now_ms, now_ms + 30_000)
             return await hub.commands.submit(command, "k1")
 
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        result = runner.run(story())
+    result = run_virtual(loop, story())
     assert result.outcome is outcome, result.reason
     assert len(wire.frames) == (outcome is Outcome.DONE)

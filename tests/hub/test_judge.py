@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hub.app import Outside, running
-from hub.clock import VirtualClock, VirtualLoop
+from hub.clock import VirtualClock, VirtualLoop, run_virtual
 from hub.energy import calendar
 from hub.energy.ledger import Ledger
 from hub.engine import Core
@@ -446,8 +446,7 @@ def test_in_the_night_after_a_hub_opens_a_ticket_for_what_the_day_has_shown(tmp_
             await clock.sleep(0.1 * 3600)
             await hub.engine.settle()
 
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(story())
+    run_virtual(loop, story())
     (alarm,) = alarms(heard)
     assert (alarm.device, alarm.rule, alarm.value, alarm.limit) == (
         "dorm-07/boiler-1", "store-cold", 50.0, 55.0,

@@ -15,7 +15,7 @@ from hub.app import Outside, running
 from hub.cli import campus_month
 from hub.cli.scenarios import find
 from hub.cli.virtual import site_of
-from hub.clock import VirtualClock, VirtualLoop
+from hub.clock import VirtualClock, VirtualLoop, run_virtual
 from hub.model import Batch, EntryKind
 from hub.ports import Refused
 from hub.settings import load
@@ -139,8 +139,7 @@ def test_an_hour_with_every_fault_is_the_same_as_over_bus_and_broker(settings) -
             break
         batches.append(batch)
     short = compared(batches)
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        long = compared(runner.run(full_path(settings, clock, agenda)))
+    long = compared(run_virtual(loop, full_path(settings, clock, agenda)))
     names = {number: point.id for number, point in site.points.items()}
     assert [names[n] for n in sorted(set(short.point) ^ set(long.point))] == []
     assert len(short) == len(long) > 140_000

@@ -6,7 +6,6 @@ encodes the twins; in the other the bus is the twin's register image in place.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from hub.app import Outside, running
 from hub.cli.virtual import site_of
-from hub.clock import VirtualClock, VirtualLoop
+from hub.clock import VirtualClock, VirtualLoop, run_virtual
 from hub.model import Batch
 from hub.ports import Clock, RegisterBus
 from hub.settings import Settings, load
@@ -62,8 +61,7 @@ def test_the_comparison_notices_another_seed(settings: Settings) -> None:
 def _lived(settings: Settings, *, sockets: bool, seed: int = SEED) -> Batch:
     """Let a hub read the campus for ten minutes; return what its Modbus devices said."""
     loop = VirtualLoop(PATIENCE_S if sockets else 0)
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(_live(settings, VirtualClock(loop, START_MS, seed), sockets=sockets))
+    return run_virtual(loop, _live(settings, VirtualClock(loop, START_MS, seed), sockets=sockets))
 
 
 async def _live(settings: Settings, clock: VirtualClock, *, sockets: bool) -> Batch:
