@@ -48,7 +48,7 @@ class Timed:
 class Deaf:
     """Hears what pollers tell of devices and keeps nothing."""
 
-    def seen(self, *told: object) -> None:
+    def seen(self, *told: object, whole: bool = True) -> None:
         """Hear an answer."""
 
     failed = rejected = seen

@@ -238,7 +238,7 @@ class Poller:
             reach = Reach.GATEWAY if unheard else Reach.DEVICE
             self._notice.failed(turn.device, batch.received_ms, error, reach)
         else:
-            self._notice.seen(turn.device, batch.received_ms, latency_s)
+            self._notice.seen(turn.device, batch.received_ms, latency_s, whole=_whole(batch))
         self._put(batch, None)
 
     def _failed(self, turn: _Turn, error: str, reach: Reach) -> None:
@@ -282,6 +282,11 @@ def _all_bad(batch: Batch) -> bool:
     """Tell whether there are readings and none can be used; quick where all are good."""
     flagged = np.count_nonzero(batch.quality)
     return flagged == len(batch) > 0 and bool(((batch.quality & 3) >= Quality.BAD).all())
+
+
+def _whole(batch: Batch) -> bool:
+    """Tell whether no question of a poll was left without an answer; quick where all are good."""
+    return not batch.quality.any() or not np.isin(batch.quality >> 2, _UNHEARD).any()
 
 
 def _give_up(waiting: deque[_Wish[T]]) -> None:

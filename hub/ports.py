@@ -214,8 +214,10 @@ class Reach(IntEnum):
 class Notice(Protocol):
     """What drivers and poller tell of their devices; kept by health."""
 
-    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
-        """Note an answer or a message of a device."""
+    def seen(
+        self, device: str, at_ms: int, latency_s: float | None = None, *, whole: bool = True
+    ) -> None:
+        """Note an answer or a message; ``whole`` tells that all that was asked came with it."""
 
     def failed(self, device: str, at_ms: int, error: str, reach: Reach = Reach.GATEWAY) -> None:
         """Note that a device did not answer, or said that it goes offline, and how far one came."""

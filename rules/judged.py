@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from hub.model import Json, Point
-from rules.machine import QUIET, Quiet, Still, Transition
+from rules.machine import Transition
 from rules.spec_windows import WindowForm
+from rules.unread import Unread
 
 State = Literal["fault", "between", "fine", "unknown"]
 
@@ -34,16 +35,13 @@ class Verdict(NamedTuple):
     judgement: Judgement
 
 
-class Judged:
+class Judged(Unread):
     """So many faults in a row raise, so many fine judgements in a row clear.
 
     Unknown changes nothing; a day that is not after the last one heard is ignored, so the same look
     may be entered twice. What was grave stays so until it is over: a transition while active tells
     that it became grave.
     """
-
-    remembers = stands = False
-    busy = False
 
     def __init__(self, rule: WindowForm, interval_ms: int, points: Sequence[Point] = ()) -> None:
         del interval_ms, points  # a day is a day however often a device is read
@@ -80,38 +78,6 @@ class Judged:
         self.urgent = self.active and verdict.judgement.grave
         self.limit = verdict.judgement.limit or 0.0
         return Transition(self.active, verdict.at_ms, value)
-
-    def step(
-        self, at_ms: int, value: float, *, good: bool, of: int = 0, reason: int = 0
-    ) -> Transition | None:
-        """Change nothing: one reading says nothing about a day."""
-        del at_ms, value, good, of, reason
-        return None
-
-    def quiet(self, of: int = 0) -> Quiet:
-        """Return that no reading matters."""
-        del of
-        return QUIET
-
-    def recall(self, at_ms: Sequence[int], value: Sequence[float], still: Still | None) -> None:
-        """Change nothing: it takes no readings."""
-
-    def tick(self, now_ms: int) -> Transition | None:
-        """Change nothing: only the daily look can judge."""
-        del now_ms
-        return None
-
-    def settle(self, at_ms: int, well_ms: int) -> Transition | None:
-        """Change nothing: what was judged a fault must be judged fine."""
-        del at_ms, well_ms
-        return None
-
-    def due_ms(self) -> int | None:
-        """Return None: this machine waits for judgements only."""
-        return None
-
-    def listen(self, at_ms: int) -> None:
-        """Change nothing: the look knows itself which readings are missing."""
 
     def save(self) -> dict[str, Json]:
         """Return the state as JSON; empty when the machine is as new."""

@@ -9,6 +9,7 @@ from hub.model import Point
 from rules.backwards import Backwards
 from rules.code import Code
 from rules.cycling import Cycling
+from rules.errors import Errors
 from rules.invalid import Invalid
 from rules.judged import Judged
 from rules.jump import Jump
@@ -45,6 +46,7 @@ MACHINES: Mapping[str, Callable[[Any, int, Sequence[Point]], Machine]] = {
     "count": members,
     "share": members,
     "health": Told,
+    "errors": Errors,
     "peers": Judged,
     "balance": Judged,
     "expected": Judged,

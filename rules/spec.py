@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from hub.model import Severity
-from rules.form import FormError, Id, RuleForm, Spec, StreamForm
+from rules.form import Duration, FormError, Id, RuleForm, Spec, StreamForm
 from rules.spec_streams import MembersRule, StreamRule
 from rules.spec_windows import WindowRule
 
@@ -30,7 +31,35 @@ class HealthRule(RuleForm):
     proof: None = None
 
 
-Rule = Annotated[StreamRule | WindowRule | HealthRule, Field(discriminator="kind")]
+class ErrorsRule(RuleForm):
+    """A fault when more than ``limit``, a share, of the last polls of a line fail.
+
+    It is one for ``on_delay``; clear at or below ``clear`` for ``off_delay``. Counted are polls of
+    devices that answer: what is silent has rules of its own. The share is that of the whole line,
+    or of the device that does worst where that is more. Its fix needs no proof but that.
+    """
+
+    shown_unit: ClassVar[str | None] = ""
+    kind: Literal["errors"]
+    limit: float = Field(gt=0, lt=1)
+    clear: float = Field(ge=0)
+    on_delay: Duration = timedelta(0)
+    off_delay: Duration = timedelta(0)
+    proof: None = None
+
+    @property
+    def delay(self) -> timedelta:
+        """Return the on-delay."""
+        return self.on_delay
+
+    @model_validator(mode="after")
+    def _clear_inside(self) -> ErrorsRule:
+        if self.clear > self.limit:
+            raise ValueError("clear must not be above limit")
+        return self
+
+
+Rule = Annotated[StreamRule | WindowRule | HealthRule | ErrorsRule, Field(discriminator="kind")]
 
 
 class Applies(Spec):
@@ -73,6 +102,8 @@ class Pack(Spec):
             if (rule.kind == "health") != (about == "hub"):
                 what = "rules of the kind health, and no others, apply to the hub"
                 raise FormError(key, f"rule {rule.id}: {what}")
+            if isinstance(rule, ErrorsRule) and about != "gateway":
+                raise FormError(key, f"rule {rule.id}: rules of the kind errors apply to gateways")
             if isinstance(rule, StreamForm) and isinstance(rule, MembersRule) != (about in AROUND):
                 what = f"rules of the kinds any, all, count and share apply to {', '.join(AROUND)}"
                 raise FormError(key, f"rule {rule.id}: {what}; no others of those with a point do")

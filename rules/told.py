@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hub.model import Json, Point
-from rules.machine import QUIET, Quiet, Still, Transition
+from rules.machine import Transition
 from rules.spec import HealthRule
+from rules.unread import Unread
 
 
 class Said(NamedTuple):
@@ -20,16 +21,13 @@ class Said(NamedTuple):
     limit: float = 0.0
 
 
-class Told:
+class Told(Unread):
     """What is said holds until something else is said.
 
     What was said at an instant that is not after the last is ignored: while the disk is full the
     same is heard at once, and again when it comes through the journal. What was urgent stays so
     until the trouble is over. A transition while active tells that it became urgent.
     """
-
-    remembers = stands = False
-    busy = False
 
     def __init__(self, rule: HealthRule, interval_ms: int, points: Sequence[Point] = ()) -> None:
         del rule, interval_ms, points  # the delays and the limits are those of who watches
@@ -49,36 +47,6 @@ class Told:
             return None
         self.limit = said.limit
         return Transition(self.active, said.at_ms, said.value)
-
-    def step(
-        self, at_ms: int, value: float, *, good: bool, of: int = 0, reason: int = 0
-    ) -> Transition | None:
-        """Change nothing: no reading is about the hub."""
-        del at_ms, value, good, of, reason
-        return None
-
-    def quiet(self, of: int = 0) -> Quiet:
-        """Return that no reading matters."""
-        del of
-        return QUIET
-
-    def recall(self, at_ms: Sequence[int], value: Sequence[float], still: Still | None) -> None:
-        """Change nothing: it has no inputs."""
-
-    def tick(self, now_ms: int) -> Transition | None:  # noqa: ARG002 - every machine is told
-        """Change nothing: only the hub can say that something of its own is in trouble."""
-        return None
-
-    def settle(self, at_ms: int, well_ms: int) -> Transition | None:  # noqa: ARG002
-        """Change nothing: the hub says itself when it is out of trouble."""
-        return None
-
-    def due_ms(self) -> int | None:
-        """Return None: this machine waits for what is said only."""
-        return None
-
-    def listen(self, at_ms: int) -> None:
-        """Change nothing: a hub that starts says how it is."""
 
     def save(self) -> dict[str, Json]:
         """Return the state as JSON; empty when the machine is as new."""

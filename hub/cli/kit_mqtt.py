@@ -108,7 +108,9 @@ class Stage:
         if durable:
             durable()
 
-    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
+    def seen(
+        self, device: str, at_ms: int, latency_s: float | None = None, *, whole: bool = True
+    ) -> None:
         """Have no use for it."""
 
     def failed(self, device: str, at_ms: int, error: str, reach: Reach = Reach.GATEWAY) -> None:  # noqa: ARG002 - the port's

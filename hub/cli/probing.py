@@ -238,8 +238,11 @@ class _Tape:
             reading = (point, value, quality_of(packed), reason_of(packed), at_ms)
             self._became.readings.append(reading)
 
-    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:  # noqa: ARG002 - the port's
+    def seen(
+        self, device: str, at_ms: int, latency_s: float | None = None, *, whole: bool = True
+    ) -> None:
         """Note whose message it is."""
+        del at_ms, latency_s, whole
         self._became.device = device
 
     def failed(self, device: str, at_ms: int, error: str, reach: Reach = Reach.GATEWAY) -> None:  # noqa: ARG002 - the port's

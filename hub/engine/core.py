@@ -7,7 +7,6 @@ the batches they came in; only ticks, actions and the like move the time forward
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,7 +15,7 @@ from hub.desk import Action, Desk, Work, cause_of
 from hub.desk.action import action_of
 from hub.engine.agenda import Agenda
 from hub.engine.alarms import Alarms, stands
-from hub.engine.fault import Fault, faults_of, said_in, verdict_in
+from hub.engine.fault import Fault, faults_of, said_in, share_in, verdict_in
 from hub.engine.holds import Holds
 from hub.engine.outages import Outages
 from hub.engine.planning import Planning
@@ -71,6 +70,10 @@ class Core:
             for fault in self._faults.values()
             if fault.rule.kind == "health"
         }
+        self._noisy: dict[str, list[Fault]] = {}  # by gateway, the rules about its errors
+        for fault in self._faults.values():
+            if fault.errors:
+                self._noisy.setdefault(fault.subject.id, []).append(fault)
         topology = Topology(site)
         self._roots = Roots(self._faults.values(), topology)
         self._outages = Outages(topology.within)
@@ -263,7 +266,11 @@ class Core:
         return effects
 
     def _hear(self, entry: Entry) -> list[Effect]:
-        """Take a change of health; those of devices have rules of their own."""
+        """Take a change of health; the loss of devices and lines is seen in their readings."""
+        for fault in self._noisy.get(str(entry.content.get("line")), ()):
+            if fault.errors:
+                fault.errors.hear(share_in(entry))
+                self._schedule(fault.cause)
         return self._hear_own(str(entry.content.get("hub", "")), said_in(entry))
 
     def _hear_own(self, subject: str, said: Said) -> list[Effect]:
@@ -385,9 +392,3 @@ class Core:
 
     def _schedule(self, name: str) -> None:
         self._agenda.put(name, self._due_of(name))
-
-
-def log_line(effect: Effect) -> bytes:
-    """Return one line of the alarm and ticket log: canonical JSON without any wall clock."""
-    content = {"what": type(effect).__name__.lower(), **asdict(effect)}
-    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)

@@ -12,6 +12,7 @@ from hub.desk import cause_of
 from hub.model import Alarm, Entry, Json, Point, Severity
 from hub.ports import ConfigError
 from hub.site import HUB, Device, Site
+from rules.errors import Errors, Share
 from rules.judged import Judged, Judgement, Verdict
 from rules.machine import Machine, Transition
 from rules.registry import machine
@@ -86,6 +87,11 @@ class Fault:
         return self.machine if isinstance(self.machine, Judged) else None
 
     @property
+    def errors(self) -> Errors | None:
+        """Return the machine that hears how many polls of a line fail, None for all others."""
+        return self.machine if isinstance(self.machine, Errors) else None
+
+    @property
     def severity(self) -> Severity:
         """Return how grave it is now."""
         urgent = isinstance(self.machine, Told | Judged) and self.machine.urgent
@@ -152,6 +158,16 @@ def said_in(entry: Entry) -> Said:
         bool(said.get("urgent")),
         float(said.get("value", 0.0)),
         float(said.get("limit", 0.0)),
+    )
+
+
+def share_in(entry: Entry) -> Share:
+    """Return which share of the polls of a line fails, in a change of health."""
+    devices = entry.content.get("devices", ())
+    return Share(
+        entry.at_ms,
+        float(entry.content["share"]),
+        tuple((str(device), float(share)) for device, share in devices),
     )
 
 

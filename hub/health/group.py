@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hub.health.record import RECENT, Record, State
+from hub.health.record import Record, State
 from hub.model import Json
 from hub.ports import Reach
 
@@ -39,8 +39,8 @@ class Group:
         """Return how it stands; degraded when many requests fail, a bus also by a lost device."""
         if self.record.state is not State.ONLINE:
             return self.record.state
-        asked = self.record.answers + self.record.failures
-        many = asked >= RECENT and (self.record.error_share or 0) > _ERRORS
+        recent = self.record.recent
+        many = recent.full and (recent.share or 0) > _ERRORS
         part = self.what == "bus" and any(one.lost for one in self.devices)
         return State.DEGRADED if many or part else State.ONLINE
 

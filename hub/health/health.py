@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from hub.database.availability import Availability
 from hub.health.group import LOST_AFTER, Group, What
+from hub.health.noise import Noise
 from hub.health.record import SILENT_INTERVALS, Frozen, Record, State, Tally
 from hub.model import Entry, EntryKind, Json
 from hub.ports import Clock, Reach, StoreError
@@ -17,6 +18,7 @@ from hub.site import Device
 log = logging.getLogger(__name__)
 
 CHECK_S = 10.0
+NOISE_MS = 60_000  # so often it is told how many polls of a line fail, when that has changed
 KEEP_S = 3600.0  # how often the day so far is kept; at its end it is kept at once
 LETTERS_A_MINUTE = 100
 LETTER_BYTES = 4_096
@@ -54,6 +56,10 @@ class Health:
         self._records = {id_: self._new(id_) for id_ in self._devices}
         self._buses = self._groups("bus")
         self._gateways = self._groups("gateway")
+        self._noise = {
+            id_: Noise(record.id for record in group.devices) for id_, group in self._buses.items()
+        }
+        self._noise_ms = now
         self.day, self._day_end_ms = _day_of(now, zone)
         self._closed: list[Availability] = []
         self._keep_ms = now
@@ -108,10 +114,14 @@ class Health:
         group = (self._buses if what == "bus" else self._gateways).get(subject)
         return group.record if group else None
 
-    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
-        """Note an answer or a message of a device."""
+    def seen(
+        self, device: str, at_ms: int, latency_s: float | None = None, *, whole: bool = True
+    ) -> None:
+        """Note an answer or a message; ``whole`` tells that all that was asked came with it."""
         self._roll(at_ms)
         record, gateway = self._records[device], self._devices[device].gateway
+        if gateway is not None:
+            self._noise[gateway].answered(device, whole=whole, was_lost=record.lost)
         record.answered(at_ms, latency_s)
         if gateway is not None:
             self._through(gateway, at_ms, Reach.DEVICE, latency_s)
@@ -139,6 +149,7 @@ class Health:
         if gateway is None:
             self._lose(record, at_ms)
             return
+        self._noise[gateway].failed(device)
         self._through(gateway, at_ms, reach)
         for group in (self._gateways[gateway], self._buses[gateway]):
             failed = reach < (Reach.GATEWAY if group.what == "gateway" else Reach.DEVICE)
@@ -221,6 +232,9 @@ class Health:
     def check(self, now_ms: int) -> None:
         """Lose the devices that publish and have been silent for too long; end the day."""
         self._roll(now_ms)
+        if now_ms - self._noise_ms >= NOISE_MS:
+            self._noise_ms = now_ms
+            self._tell_noise(now_ms)
         for record in self._records.values():
             device = self._devices[record.id]
             if device.gateway is not None or (record.lost and record.said):
@@ -229,6 +243,13 @@ class Health:
             if now_ms - heard_ms > _allowed_ms(device):
                 record.error = "no message"
                 self._lose(record, now_ms)
+
+    def _tell_noise(self, now_ms: int) -> None:
+        """Tell which share of the polls of each line fails, where that has changed."""
+        for gateway, noise in self._noise.items():
+            if news := noise.news():
+                content = {"line": gateway, **news}
+                self._changed(Entry(EntryKind.HEALTH, now_ms, content=content))
 
     async def run(self) -> None:
         """Check for silence and keep the days until cancelled."""

@@ -22,6 +22,33 @@ class State(StrEnum):
 
 
 @dataclass(slots=True)
+class Recent:
+    """Which of the last requests failed: one bit for each, 1 where it did."""
+
+    bits: int = 0
+    asked: int = 0  # as many as the bits tell of
+
+    @property
+    def full(self) -> bool:
+        """Tell whether enough was asked to speak of a share."""
+        return self.asked == RECENT
+
+    @property
+    def share(self) -> float | None:
+        """Return the share of them that failed; None before the first."""
+        return self.bits.bit_count() / self.asked if self.asked else None
+
+    def well(self, count: int) -> bool:
+        """Tell whether none of the last ``count`` failed."""
+        return not self.bits & ((1 << count) - 1)
+
+    def note(self, *, failed: bool) -> None:
+        """Note one more request."""
+        self.bits = (self.bits << 1 | failed) & ((1 << RECENT) - 1)
+        self.asked = min(self.asked + 1, RECENT)
+
+
+@dataclass(slots=True)
 class Tally:
     """What happened on one civil day so far, settled up to ``until_ms``."""
 
@@ -78,8 +105,7 @@ class Record:
     """What is known of one device, bus or gateway; ``failed_in_row`` counts since its last answer.
 
     ``reach`` is how far the last question came that failed. ``said`` tells that people heard of its
-    being lost, ``ahead_ms`` how far its clock is ahead where that cannot be right. ``recent`` holds
-    one bit for each of the last requests, 1 where it failed.
+    being lost, ``ahead_ms`` how far its clock is ahead where that cannot be right.
     """
 
     id: str
@@ -97,7 +123,7 @@ class Record:
     said: bool = False
     frozen: Frozen | None = None
     ahead_ms: int = 0
-    recent: int = field(default=0, repr=False)
+    recent: Recent = field(default_factory=Recent, repr=False)
 
     @property
     def lost(self) -> bool:
@@ -107,13 +133,12 @@ class Record:
     @property
     def error_share(self) -> float | None:
         """Return the share of the last requests that failed; None before the first."""
-        asked = min(self.answers + self.failures, RECENT)
-        return self.recent.bit_count() / asked if asked else None
+        return self.recent.share
 
     def answered(self, at_ms: int, latency_s: float | None) -> None:
         """Note an answer."""
         self.settle(at_ms)
-        self._asked(failed=False)
+        self.recent.note(failed=False)
         self.answers += 1
         self.failed_in_row = 0
         self.seen_ms = at_ms
@@ -133,7 +158,7 @@ class Record:
     def failed(self, at_ms: int, error: str, reach: Reach) -> None:
         """Note that it did not answer, and how far the question came."""
         self.settle(at_ms)
-        self._asked(failed=True)
+        self.recent.note(failed=True)
         if not self.failed_in_row:
             self.failing_ms = at_ms
         self.failures += 1
@@ -154,9 +179,6 @@ class Record:
         """Book the time up to ``now_ms`` as it stands."""
         online = self.state in (State.ONLINE, State.DEGRADED)
         self.tally.settle(now_ms, online=online)
-
-    def _asked(self, *, failed: bool) -> None:
-        self.recent = (self.recent << 1 | failed) & ((1 << RECENT) - 1)
 
     def row(self) -> dict[str, Json]:
         """Return what is shown of it."""

@@ -23,7 +23,7 @@ Why = Mapping[str, Any]
 _DURATION = TypeAdapter(timedelta)
 _SILENT = ("stale", "never_seen")
 _DAILY = ("peers", "balance", "expected", "night", "night_flow", "efficiency", "exposure")
-_SHARES = ("spread", "share", "balance", "efficiency")
+_SHARES = ("spread", "share", "balance", "efficiency", "errors")
 _COUNTED = ("cycling", "count", "peers", "expected", "night", "night_flow")
 _TIMES = ("times", "changes", "good", "nights", "clear_nights", "members")
 _OUTAGE = re.compile(r"outage [0-9a-f]+: (.+)", re.DOTALL)
@@ -103,6 +103,8 @@ def reading_words(why: Why, reader: Reader) -> list[str]:
     if members := why.get("members"):
         named = {name: members[name] for name in ("count", "concerned", "needed")}
         said.append(reader.say("why-members", **named))
+    elif why["kind"] == "errors":
+        said += _shares(why, reader)
     elif why.get("day"):
         run, needed = why["run"]
         state = say_code("judged", why["state"], reader.language)
@@ -144,7 +146,7 @@ def next_words(why: Why, reader: Reader) -> str:
     due_ms = why.get("due_ms")
     if due_ms is not None and due_ms > why["at_ms"]:  # else it waits for a reading that is late
         return reader.say("why-next-at", time=reader.time(why["due_ms"]))
-    if why["kind"] == "health":
+    if why["kind"] in ("health", "errors"):
         return reader.say("why-next-told")
     if why["kind"] in _DAILY:
         return reader.say("why-next-day")
@@ -199,6 +201,17 @@ def _read(why: Why, reader: Reader, point: str, at_ms: int, value: float | None)
             key = "why-short" if not over else "why-over" if above else "why-under"
             words += reader.say(key, by=reader.value(point, abs(value - limit)))
     return words + ("." if reader.language == "en" else "。")
+
+
+def _shares(why: Why, reader: Reader) -> list[str]:
+    """Say which share of the polls of a line fails, and of which devices."""
+    said = [
+        reader.say("why-errors", time=reader.time(at_ms), share=f"{100 * share:.3g} %")
+        for _, at_ms, share in why["readings"]
+    ]
+    for device, share in why.get("devices", ()):
+        said.append(reader.say("why-errors-of", device=device, share=f"{100 * share:.3g} %"))
+    return said
 
 
 def _nearest(why: Why, point: str, value: float) -> tuple[float, bool] | None:

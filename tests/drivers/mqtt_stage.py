@@ -79,7 +79,9 @@ class Hub:
     def put(self, batch: Batch, durable: Callable[[], None] | None, waiting: int = 1) -> None:
         self.puts.append((batch, durable))
 
-    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
+    def seen(
+        self, device: str, at_ms: int, latency_s: float | None = None, *, whole: bool = True
+    ) -> None:
         self.told.append(("seen", device))
 
     def failed(self, device: str, at_ms: int, error: str, reach: Reach = Reach.GATEWAY) -> None:

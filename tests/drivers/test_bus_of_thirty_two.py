@@ -44,7 +44,9 @@ class Hub:
             assert batch.value.tolist() == [unit * 1000.0 + 5]
             self.read[unit].append(self.clock.monotonic())
 
-    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
+    def seen(
+        self, device: str, at_ms: int, latency_s: float | None = None, *, whole: bool = True
+    ) -> None:
         """Have nothing to do with health."""
 
     def failed(self, device: str, at_ms: int, error: str, reach: Reach = Reach.GATEWAY) -> None:

@@ -31,6 +31,7 @@ class Bus:
         self.silent: set[str] = set()
         self.broken: set[str] = set()
         self.useless: set[str] = set()
+        self.halved: set[str] = set()
         self.takes_s = 0.05
         self.writing: BaseException | None = None
         self.looking: BaseException | None = None
@@ -46,9 +47,10 @@ class Bus:
         await self.clock.sleep(1 if device in self.silent else takes_s)
         if device in self.silent:
             raise self.error(f"{device}: silence")
-        bad = flag(Quality.BAD, self.reason) if device in self.useless else 0
+        bad = flag(Quality.BAD, self.reason)
+        flags = [bad * (device in self.useless | self.halved), bad * (device in self.useless)]
         now_ms = self.clock.now_ms()
-        return Batch.of([1, 2], [now_ms] * 2, [1.0, 2.0], [bad, bad], now_ms)
+        return Batch.of([1, 2], [now_ms] * 2, [1.0, 2.0], flags, now_ms)
 
     async def write(self, point: Point, value: float) -> float:
         self.asked.append((self.clock.monotonic(), f"write {value:g}"))
@@ -77,12 +79,16 @@ class Notes:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
         self.latency: list[float | None] = []
+        self.whole: list[bool] = []
         self.reached: list[Reach] = []
         self.errors: list[str] = []
 
-    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
+    def seen(
+        self, device: str, at_ms: int, latency_s: float | None = None, *, whole: bool = True
+    ) -> None:
         self.told.append(("seen", device))
         self.latency.append(latency_s)
+        self.whole.append(whole)
 
     def failed(self, device: str, at_ms: int, error: str, reach: Reach = Reach.GATEWAY) -> None:
         self.reached.append(reach)

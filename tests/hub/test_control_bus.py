@@ -45,7 +45,9 @@ def device() -> Device:
 class Health:
     """Hears of the devices and says nothing."""
 
-    def seen(self, device: str, at_ms: int, latency_s: float | None = None) -> None:
+    def seen(
+        self, device: str, at_ms: int, latency_s: float | None = None, *, whole: bool = True
+    ) -> None:
         pass
 
     def failed(self, device: str, at_ms: int, error: str, reach: Reach = Reach.GATEWAY) -> None:

@@ -11,8 +11,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from hub.engine import Core
-from hub.engine.core import log_line
 from hub.engine.fault import Fault, Subject
+from hub.engine.log import log_line
 from hub.engine.why import why_of
 from hub.model import AlarmEvent, Batch, Entry, EntryKind, Point, Text, TicketEvent
 from hub.web.explain import Named, Reader, hold_words, sentences_now, sentences_then
@@ -57,6 +57,7 @@ EXAMPLES = {
     "all": {**OVER, "silent": "PT3M"},
     "count": {**OVER, "below": 3, "at_least": 4},
     "share": {**OVER, "silent": "PT3M", "at_least": 0.8},
+    "errors": {"limit": 0.05, "clear": 0.01, "on_delay": "PT15M"},
     "health": {"subject": "disk", "urgent": "large"},
     "peers": {"point": "t"},
     "balance": {},

@@ -99,6 +99,26 @@ def test_a_device_whose_answers_are_all_bad_is_kept_and_told_as_failing() -> Non
     play(story)
 
 
+@pytest.mark.parametrize(
+    ("reason", "whole"),
+    [
+        (Reason.GARBAGE_ANSWER, False),
+        (Reason.NO_ANSWER, False),
+        (Reason.EXCEPTION_ANSWER, True),
+        (Reason.OUT_OF_RANGE, True),
+    ],
+)
+def test_an_answer_is_whole_unless_a_question_of_its_poll_was_left_open(reason, whole) -> None:
+    async def story(clock: VirtualClock) -> None:
+        scene = Scene(clock, device("d/1"))
+        scene.bus.halved, scene.bus.reason = {"d/1"}, reason
+        await scene.run(20)
+        assert scene.notes.told == [("seen", "d/1")]
+        assert scene.notes.whole == [whole]
+
+    play(story)
+
+
 def test_an_error_in_one_driver_stops_no_other_device() -> None:
     async def story(clock: VirtualClock) -> None:
         scene = Scene(clock, device("d/1"), device("d/2"))

@@ -16,6 +16,7 @@ from rules.watch import Watched
 MINUTE = 60_000
 START = 1_800_000_000_000
 RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
+POINTLESS = ("errors",)
 WORDS = {"zh": "词", "en": "word"}
 INVALID = flag(2, Reason.OUT_OF_RANGE)
 NO_ANSWER = flag(3, Reason.NO_ANSWER)
@@ -23,7 +24,7 @@ Row = tuple[int, int, float, int]  # point, minute, value, quality
 
 
 def rule(kind: str, **keys: object) -> Rule:
-    own = {} if {"must", "starts", "points"} & keys.keys() else {"point": "a"}
+    own = {} if kind in POINTLESS or {"must", "starts", "points"} & keys.keys() else {"point": "a"}
     common = {"id": "rule", "severity": "small", "title": WORDS, "guidance": WORDS}
     return RULE.validate_python({**common, **own, "kind": kind, **keys})
 

@@ -98,3 +98,14 @@ def test_what_has_members_has_rules_over_them_only(kind: str) -> None:
 def test_a_delay_is_not_below_zero() -> None:
     with pytest.raises(ValidationError, match="greater than or equal"):
         pack(on_delay=timedelta(minutes=-1))
+
+
+def test_errors_are_those_of_a_line_and_clear_inside_the_limit() -> None:
+    common = {"severity": "small", "title": RULE["title"], "guidance": RULE["guidance"]}
+    errors = {"id": "noise", "kind": "errors", "limit": 0.05, "clear": 0.01} | common
+    content = {"version": 1, "pack": "p", "applies_to": {"kind": "gateway"}, "rules": [errors]}
+    assert Pack.model_validate(content).rules[0].limit == 0.05
+    with pytest.raises(ValidationError, match="apply to gateways"):
+        Pack.model_validate(content | {"applies_to": {"kind": "building"}})
+    with pytest.raises(ValidationError, match="clear must not be above limit"):
+        Pack.model_validate(content | {"rules": [errors | {"clear": 0.06}]})

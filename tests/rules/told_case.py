@@ -29,7 +29,7 @@ from rules.spec_windows import WindowForm
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 GOOD = "good"
-HUB = "hub"
+HUB, LINE = "hub", "line"
 
 
 PLACES = {"building": "b", "plant": "b/plant", "shower_room": "b/1/shower-1", "room": "b/1/{n}"}
@@ -126,9 +126,12 @@ class _Ear:
         for row in rows:
             if row.point.startswith(f"{HUB}/"):
                 self._step(_said(now_ms, row))
+            elif row.point.startswith(f"{LINE}/"):
+                self._step(_share(now_ms, row))
         readings = [
             (self._site.numbers[f"{device}/{row.point.rpartition('/')[2]}"], row)
             for row in rows
+            if not row.point.startswith(f"{LINE}/")
             for device in self._meant(row.point)
         ]
         if readings:
@@ -244,6 +247,12 @@ def _said(now_ms: int, row: Row) -> Entry:
         "limit": 0.0,
     }
     return Entry(EntryKind.HEALTH, now_ms, content=dict(said))
+
+
+def _share(now_ms: int, row: Row) -> Entry:
+    """Return what the hub says of a line: which share of its last polls failed."""
+    line = row.point.partition("/")[2]
+    return Entry(EntryKind.HEALTH, now_ms, content={"line": line, "share": row.value})
 
 
 def _rows(path: Path) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from hub.web.charts import Chart
 from hub.web.pages.frame import Frame
 from hub.web.parts import Parts
 from hub.web.value import Shown, shown
-from rules.spec import Rule
+from rules.spec import ErrorsRule, Rule
 from rules.spec_streams import MembersRule
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def value_words(page: Frame, ticket: Ticket, value: float, *, raised: bool) -> s
     if rule is not None and rule.kind == "health":
         which = rule.subject if raised else "over"
         return page.t(f"event-health-{which}", value=form.number(value, 1))
-    if isinstance(rule, MembersRule):  # a number or a share of members: its explanation says it
+    if isinstance(rule, MembersRule | ErrorsRule):  # a number or share: its explanation says it
         return ""
     unit = point.unit if point else ""
     if rule is not None and rule.shown_unit == "":  # a count, a share or a code

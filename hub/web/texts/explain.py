@@ -123,6 +123,13 @@ RULES: Mapping[str, tuple[str, str]] = {
         "由中枢自身监测：{about}。",
         "The hub watches over this itself: {about}.",
     ),
+    "rule-errors": (
+        "线路最近的查询中失败超过 {limit}（{on}）即为故障；不超过 {clear}（{off}）即恢复。",
+        (
+            "A fault is: more than {limit} of the last polls of the line fail ({on}). It is over at"
+            " or below {clear} ({off})."
+        ),
+    ),
     "rule-peers": (
         "一天的数值与同类的中位数相差超过 {limit} 倍离散度（连续 {nights} 天）即为故障。",
         "A fault is: a day more than {limit} spreads from the median of its like ({nights} days).",
@@ -213,6 +220,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "自 {since} 起一直如此，{time} 发出报警。",
         "It was so since {since}, and the alarm rose at {time}.",
     ),
+    "why-errors": (
+        "{time} 时，最近 200 次查询有 {share} 失败。",
+        "At {time} {share} of the last 200 polls of the line had failed.",
+    ),
+    "why-errors-of": ("其中 {device}：{share}。", "Of those of {device}: {share}."),
     "why-active": ("故障仍在。", "The fault is still there."),
     "why-active-since": ("故障自 {since} 起一直存在。", "The fault has been there since {since}."),
     "why-pending": (
