@@ -86,6 +86,10 @@ class CalendarFile(Spec):
                     raise ValueError(f"{day} is worked for a holiday and is one; remove it")
         return self
 
+    def comes_again(self, hours: str) -> bool:
+        """Tell whether hours of a name come again whatever the dates: some are in term too."""
+        return any(window.season != "vacation" for window in self.hours[hours])
+
 
 NO_CALENDAR = CalendarFile(version=1)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from hub.model import Json, Severity, written_duration
 from rules.form import FormError, Id, Spec, Words
@@ -18,7 +19,15 @@ SEVERITIES: tuple[Severity, ...] = ("small", "ordinary", "large")
 DEFAULT = "default"  # the policy that the keys at the top of the file are
 Span = Annotated[timedelta, BeforeValidator(written_duration), Field(gt=timedelta(0))]
 Delay = Annotated[timedelta, BeforeValidator(written_duration), Field(ge=timedelta(0))]
-Share = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?%$")]
+
+
+def _share(value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]?%", value):
+        raise ValueError(f"{value!r} is no share of a time; write it like 25%")
+    return value
+
+
+Share = Annotated[str, AfterValidator(_share)]
 
 
 def _kind_of_lead(value: Json) -> str:
@@ -152,7 +161,7 @@ class Service(Targets):
     offline: Span = timedelta(hours=4)
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def _consistent(self) -> Self:
         self._each_once(SEVERITIES)
         ids = {DEFAULT}
         for n, policy in enumerate(self.policies):

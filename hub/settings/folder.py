@@ -21,7 +21,7 @@ from hub.ports import ConfigError, Credentials
 from hub.settings.form import fitted
 from hub.settings.left_out import LeftOut
 from hub.settings.references import Draft, broken_references
-from hub.settings.source import Document, Problem, read_csv, read_yaml
+from hub.settings.source import Document, Problem, Row, read_csv, read_yaml
 from hub.settings.spec import (
     DEVICE_COLUMNS,
     PLACE_COLUMNS,
@@ -291,7 +291,11 @@ class _Reading:
         own = self.folder / "service.yaml"
         path = own if own.is_file() else shipped() / "service.yaml"
         name = "service.yaml" if path == own else str(path)
-        return self._fitted(read_yaml(path, name, self.problems), PROMISE)
+        document = read_yaml(path, name, self.problems)
+        if document is not None:
+            top = Row(document, (), document.data)  # it is the policy of all the rest
+            self._draft.policies += [top, *document.rows("policies")]
+        return self._fitted(document, PROMISE)
 
     def _tariffs(self) -> TariffsFile | None:
         """Read the site's own prices; those that are shipped are an example and bill nobody."""
@@ -307,10 +311,10 @@ class _Reading:
         """Read the site's own calendar; that which is shipped is an example."""
         path = self.folder / "calendar.yaml"
         if not path.exists():
-            self._draft.hours = set()
+            self._draft.calendar = NO_CALENDAR
             return NO_CALENDAR
         calendar = self._fitted(read_yaml(path, path.name, self.problems), CALENDAR)
-        self._draft.hours = set(calendar.hours) if calendar is not None else None
+        self._draft.calendar = calendar
         return calendar
 
     def _settled(self, campus: CampusFile, beside: Beside) -> Settings:

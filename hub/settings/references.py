@@ -11,6 +11,7 @@ from hub.settings.connection import shared_lines, where, wrong_connections
 from hub.settings.form import suggestion
 from hub.settings.pack import wrong_packs
 from hub.settings.source import Document, Problem, Row
+from rules.calendar import CalendarFile
 from rules.spec import Pack
 
 
@@ -32,7 +33,8 @@ class Draft:
     profiles: dict[str, tuple[Document, Profile]] = field(default_factory=dict)
     own_packs: list[tuple[Document, Pack]] = field(default_factory=list)
     shipped_packs: list[Pack] = field(default_factory=list)
-    hours: set[str] | None = None  # the names of the calendar; None: it could not be read
+    calendar: CalendarFile | None = None  # None: it could not be read
+    policies: list[Row] = field(default_factory=list)
     places_unread: bool = False
     profiles_unread: set[str] = field(default_factory=set)
 
@@ -47,6 +49,7 @@ def broken_references(draft: Draft) -> Iterator[Problem]:
     yield from _accounts_outside(draft)
     yield from _holds_outside(draft)
     yield from _hours_outside(draft)
+    yield from _policies_outside(draft)
     for document, profile in draft.profiles.values():
         yield from _within_profile(document, profile)
     if not draft.profiles_unread:
@@ -104,16 +107,46 @@ def _holds_outside(draft: Draft) -> Iterator[Problem]:
 
 
 def _hours_outside(draft: Draft) -> Iterator[Problem]:
-    if (known := draft.hours) is None:
+    if draft.calendar is None:
         return
     for document, pack in draft.own_packs:
         for n, rule in enumerate(pack.rules):
             for name in ("hours", "outside"):
                 hours: str | None = getattr(rule.when, name, None)
-                if hours is not None and hours not in known:
-                    hint = suggestion(hours, sorted(known)) or "; add it to calendar.yaml"
-                    what = f"the calendar has no hours {hours!r}{hint}"
+                if hours is not None and hours not in draft.calendar.hours:
+                    what = _no_hours(hours, draft.calendar)
                     yield document.problem(("rules", n, "when", name), what)
+
+
+def _no_hours(name: str, calendar: CalendarFile) -> str:
+    hint = suggestion(name, sorted(calendar.hours)) or "; add it to calendar.yaml"
+    return f"the calendar has no hours {name!r}{hint}"
+
+
+def _policies_outside(draft: Draft) -> Iterator[Problem]:
+    """Find hours that there are not or that may never come, and places that there are not."""
+    for row in draft.policies:
+        hours, calendar = row.text("hours"), draft.calendar
+        if hours is not None and calendar is not None:
+            if hours not in calendar.hours:
+                yield row.problem("hours", _no_hours(hours, calendar))
+            elif not calendar.comes_again(hours):
+                what = f"{hours!r} are open in vacations only; a clock may stand for ever"
+                yield row.problem("hours", what)
+        yield from _places_of_policy(row, draft)
+
+
+def _places_of_policy(row: Row, draft: Draft) -> Iterator[Problem]:
+    scope = row.data.get("for")
+    places = scope.get("places") if isinstance(scope, dict) else None
+    if draft.places_unread or not isinstance(places, list):
+        return
+    known = _ids(draft.places)
+    for n, place in enumerate(places):
+        if isinstance(place, str) and place not in known:
+            hint = suggestion(place, sorted(known)) or "; add it to the places"
+            key = (*row.key, "for", "places", n)
+            yield row.document.problem(key, f"there is no place {place!r}{hint}")
 
 
 def _device_references(draft: Draft) -> Iterator[Problem]:
