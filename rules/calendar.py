@@ -119,6 +119,13 @@ class Calendar:
             return True
         return day.weekday() < _WORKED and not any(one.holds(day) for one in self._file.holidays)
 
+    def opens(self, window: Window, day: date) -> bool:
+        """Tell whether a window begins on a date."""
+        if window.season not in (None, self.season(day)):
+            return False
+        kind = "workdays" if self.is_workday(day) else "free"
+        return not window.days or kind in window.days or WEEKDAYS[day.weekday()] in window.days
+
     def within(self, hours: str, at_ms: int) -> bool:
         """Tell whether an instant lies in the hours of a name."""
         now = _wall(at_ms, self._zone)
@@ -212,16 +219,10 @@ class Calendar:
     def _of_day(self, hours: str, day: date) -> Iterator[tuple[datetime, datetime]]:
         """Yield the windows that begin on a date, on the wall clock."""
         for window in self._file.hours[hours]:
-            if self._opens(window, day):
+            if self.opens(window, day):
                 start = datetime.combine(day, time.fromisoformat(window.from_))
                 end = datetime.combine(day, time.fromisoformat(window.to))
                 yield start, end if end > start else end + timedelta(1)
-
-    def _opens(self, window: Window, day: date) -> bool:
-        if window.season not in (None, self.season(day)):
-            return False
-        kind = "workdays" if self.is_workday(day) else "free"
-        return not window.days or kind in window.days or WEEKDAYS[day.weekday()] in window.days
 
 
 def _utc(at_ms: int) -> datetime:
@@ -250,3 +251,26 @@ def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             joined.append((start, end))
     return joined
+
+
+def first_instant(wall: datetime, zone: ZoneInfo) -> int:
+    """Return when the wall clock first shows a time, or first passes it, in UTC ms.
+
+    >>> put_forward = datetime(2026, 3, 29, 2, 30)  # there is no such time in Berlin
+    >>> first_instant(put_forward, ZoneInfo("Europe/Berlin")) == _instant(
+    ...     datetime(2026, 3, 29, 3, 0), ZoneInfo("Europe/Berlin"))
+    True
+    """
+    at_ms = _instant(wall, zone)
+    shown = _wall(at_ms, zone)
+    if shown == wall:
+        return at_ms
+    # Put forward over it: the reading of before and of after enclose the instant of the change.
+    early_ms = _instant(wall.replace(fold=1), zone)
+    while at_ms - early_ms > 1:
+        middle_ms = (early_ms + at_ms) // 2
+        if _wall(middle_ms, zone) < wall:
+            early_ms = middle_ms
+        else:
+            at_ms = middle_ms
+    return at_ms

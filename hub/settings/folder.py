@@ -21,6 +21,7 @@ from hub.ports import ConfigError, Credentials
 from hub.settings.form import fitted
 from hub.settings.left_out import LeftOut
 from hub.settings.references import Draft, broken_references
+from hub.settings.roster import WrittenRoster
 from hub.settings.source import Document, Problem, Row, read_csv, read_yaml
 from hub.settings.spec import (
     DEVICE_COLUMNS,
@@ -39,6 +40,7 @@ from hub.settings.spec import (
 )
 from hub.settings.storage import HoldSpec
 from rules.calendar import NO_CALENDAR, CalendarFile
+from rules.roster_form import RosterFile
 from rules.service import Service
 from rules.spec import Pack
 
@@ -51,6 +53,7 @@ PACK: TypeAdapter[Pack] = TypeAdapter(Pack)
 PROMISE: TypeAdapter[Service] = TypeAdapter(Service)
 TARIFFS: TypeAdapter[TariffsFile] = TypeAdapter(TariffsFile)
 CALENDAR: TypeAdapter[CalendarFile] = TypeAdapter(CalendarFile)
+ROSTER: TypeAdapter[RosterFile] = TypeAdapter(RosterFile)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Settings:
     left_out: tuple[str, ...] = ()
     tariffs: TariffsFile | None = None
     calendar: CalendarFile = NO_CALENDAR
+    roster: RosterFile | None = None
     hot_water: Delivery = field(default_factory=Delivery)
     holds: tuple[HoldSpec, ...] = ()
 
@@ -180,6 +184,7 @@ class Beside(NamedTuple):
     promise: Service
     calendar: CalendarFile
     tariffs: TariffsFile | None
+    roster: RosterFile | None = None
 
 
 class _Reading:
@@ -208,6 +213,7 @@ class _Reading:
         promise = self._promise()
         tariffs = self._tariffs()
         calendar = self._calendar()
+        roster = self._roster(calendar)
         if document is not None:
             self._take_rows(document)
             self.problems += broken_references(self._draft)
@@ -218,7 +224,7 @@ class _Reading:
             campus = campus.model_copy(update={"places": campus.places + places.places})
         if devices:
             campus = campus.model_copy(update={"devices": campus.devices + devices.devices})
-        return self._settled(campus, Beside(promise, calendar, tariffs))
+        return self._settled(campus, Beside(promise, calendar, tariffs, roster))
 
     def _fitted(self, document: Document | None, adapter: TypeAdapter[T]) -> T | None:
         return fitted(document, adapter, self.problems) if document is not None else None
@@ -297,29 +303,34 @@ class _Reading:
             self._draft.policies += [top, *document.rows("policies")]
         return self._fitted(document, PROMISE)
 
+    def _own(self, name: str) -> Document | None:
+        """Read a file of which the shipped one is an example; None where the site has none."""
+        path = self.folder / name
+        return read_yaml(path, name, self.problems) if path.exists() else None
+
     def _tariffs(self) -> TariffsFile | None:
-        """Read the site's own prices; those that are shipped are an example and bill nobody."""
-        path = self.folder / "tariffs.yaml"
-        if not path.exists():
-            return None
-        document = read_yaml(path, path.name, self.problems)
-        if document is not None:
+        if document := self._own("tariffs.yaml"):
             self._draft.accounts += document.rows("accounts")
         return self._fitted(document, TARIFFS)
 
     def _calendar(self) -> CalendarFile | None:
         """Read the site's own calendar; that which is shipped is an example."""
-        path = self.folder / "calendar.yaml"
-        if not path.exists():
+        if not (self.folder / "calendar.yaml").exists():
             self._draft.calendar = NO_CALENDAR
             return NO_CALENDAR
-        calendar = self._fitted(read_yaml(path, path.name, self.problems), CALENDAR)
+        calendar = self._fitted(self._own("calendar.yaml"), CALENDAR)
         self._draft.calendar = calendar
         return calendar
 
+    def _roster(self, calendar: CalendarFile | None) -> RosterFile | None:
+        document = self._own("roster.yaml")
+        roster = self._fitted(document, ROSTER)
+        self._draft.roster = WrittenRoster(document, roster, calendar) if document else None
+        return roster
+
     def _settled(self, campus: CampusFile, beside: Beside) -> Settings:
         profiles = {id_: profile for id_, (_, profile) in self._draft.profiles.items()}
-        packs = tuple(self._in_force[id_] for id_ in sorted(self._in_force))
+        packs = tuple(pack for _, pack in sorted(self._in_force.items()))
         return settled(self.folder, campus, profiles, packs, beside)
 
 
@@ -352,6 +363,7 @@ def settled(
         content_hash=hashlib.sha256(content.encode()).hexdigest(),
         tariffs=beside.tariffs,
         calendar=beside.calendar,
+        roster=beside.roster,
         hot_water=campus.hot_water.delivery(),
         holds=campus.holds,
     )
@@ -375,6 +387,8 @@ def _canonical(
         content["tariffs"] = _plain(beside.tariffs)
     if beside.calendar != NO_CALENDAR:
         content["calendar"] = _plain(beside.calendar)
+    if beside.roster is not None:
+        content["roster"] = _plain(beside.roster)
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -391,5 +405,6 @@ def schemas() -> dict[str, dict[str, Json]]:
         "service": PROMISE,
         "tariffs": TARIFFS,
         "calendar": CALENDAR,
+        "roster": ROSTER,
     }
     return {name: adapter.json_schema() for name, adapter in adapters.items()}

@@ -16,6 +16,7 @@ from hub.settings.folder import (
     PACK,
     PROFILE,
     PROMISE,
+    ROSTER,
     TARIFFS,
     Beside,
     Settings,
@@ -46,10 +47,13 @@ def recorded(content: Mapping[str, Json], folder: Path) -> Settings:
         promise = PROMISE.validate_python(content["service"], context=RECORDED)
         part = "calendar"
         calendar = CALENDAR.validate_python(content.get("calendar", {"version": 1}))
+        part = "roster"
+        roster = content.get("roster")
+        people = roster and ROSTER.validate_python(roster)
         part = "tariffs"
         tariffs = content.get("tariffs")
         prices = tariffs and TARIFFS.validate_python(tariffs, context=RECORDED)
     except (KeyError, ValidationError) as error:
         what = f"{part}: is of a form that this version does not know: {error}"
         raise ConfigError([f"recorded configuration: {what}"]) from error
-    return settled(folder, campus, profiles, packs, Beside(promise, calendar, prices))
+    return settled(folder, campus, profiles, packs, Beside(promise, calendar, prices, people))

@@ -10,6 +10,7 @@ from hub.model import Json
 from hub.settings.connection import shared_lines, where, wrong_connections
 from hub.settings.form import suggestion
 from hub.settings.pack import wrong_packs
+from hub.settings.roster import WrittenRoster, wrong_roster
 from hub.settings.source import Document, Problem, Row
 from rules.calendar import CalendarFile
 from rules.spec import Pack
@@ -35,6 +36,7 @@ class Draft:
     shipped_packs: list[Pack] = field(default_factory=list)
     calendar: CalendarFile | None = None  # None: it could not be read
     policies: list[Row] = field(default_factory=list)
+    roster: WrittenRoster | None = None
     places_unread: bool = False
     profiles_unread: set[str] = field(default_factory=set)
 
@@ -50,6 +52,10 @@ def broken_references(draft: Draft) -> Iterator[Problem]:
     yield from _holds_outside(draft)
     yield from _hours_outside(draft)
     yield from _policies_outside(draft)
+    if draft.roster is not None:
+        places = None if draft.places_unread else set(_ids(draft.places))
+        hours = None if draft.calendar is None else set(draft.calendar.hours)
+        yield from wrong_roster(draft.roster, places, hours)
     for document, profile in draft.profiles.values():
         yield from _within_profile(document, profile)
     if not draft.profiles_unread:
