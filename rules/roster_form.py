@@ -26,6 +26,7 @@ class Quiet(Spec):
 class Person(Spec):
     """Somebody who works here; ``user`` is who signs in, ``channels`` by what they are told.
 
+    ``addresses`` are their own on a channel: a mail address, say. ``language``: None: the site's.
     Without ``skills`` of their own they have those of the crew that they are on duty for.
     """
 
@@ -34,6 +35,8 @@ class Person(Spec):
     user: str | None = Field(None, min_length=1, max_length=100)
     phone: str | None = Field(None, min_length=3, max_length=30)
     channels: tuple[Id, ...] = ()
+    addresses: Mapping[Id, str] = Field(default_factory=dict)
+    language: Literal["zh", "en"] | None = None
     quiet: Quiet | None = None
     skills: tuple[Id, ...] = ()
 

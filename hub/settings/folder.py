@@ -21,7 +21,7 @@ from hub.ports import ConfigError, Credentials
 from hub.settings.form import fitted
 from hub.settings.left_out import LeftOut
 from hub.settings.references import Draft, broken_references
-from hub.settings.roster import WrittenRoster
+from hub.settings.roster import WrittenRoster, without_addresses
 from hub.settings.source import Document, Problem, Row, read_csv, read_yaml
 from hub.settings.spec import (
     DEVICE_COLUMNS,
@@ -388,7 +388,7 @@ def _canonical(
     if beside.calendar != NO_CALENDAR:
         content["calendar"] = _plain(beside.calendar)
     if beside.roster is not None:
-        content["roster"] = _plain(beside.roster)
+        content["roster"] = _plain(without_addresses(beside.roster))
     return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 

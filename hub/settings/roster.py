@@ -7,6 +7,7 @@ from datetime import datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from hub.model import Json
 from hub.settings.form import suggestion
 from hub.settings.source import Document, Key, Problem, Row
 from rules.calendar import NO_CALENDAR, CalendarFile
@@ -24,6 +25,17 @@ class WrittenRoster(NamedTuple):
     document: Document
     file: RosterFile | None
     calendar: CalendarFile | None
+
+
+def without_addresses(file: RosterFile) -> RosterFile:
+    """Return a roster without telephones and addresses.
+
+    They change nothing that the hub decides, and what is in the journal stays there.
+    """
+    bare: dict[str, Json] = {"phone": None, "addresses": {}}
+    return file.model_copy(
+        update={"people": tuple(one.model_copy(update=bare) for one in file.people)}
+    )
 
 
 def wrong_roster(
