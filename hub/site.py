@@ -122,6 +122,12 @@ class Site:
             if device.place == place or device.place.startswith(place + "/")
         ]
 
+    def path(self, place: str) -> list[Place]:
+        """Return a place and what holds it, outermost first; what is not known is left out."""
+        levels = place.split("/")
+        ids = ("/".join(levels[: n + 1]) for n in range(len(levels)))
+        return [self.places[id_] for id_ in ids if id_ in self.places]
+
     def buildings(self) -> list[Place]:
         """Return the buildings in their order in the configuration."""
         return [place for place in self.places.values() if place.kind == "building"]

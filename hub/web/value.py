@@ -106,12 +106,9 @@ def place_words(site: Site, place: str, language: str) -> list[tuple[str, str]]:
     """Return a place and what holds it as (id, words), outermost first; the site stands alone."""
     if place == site.id:
         return [(place, site.name.in_language(language))]
-    levels = place.split("/")
-    ids = ["/".join(levels[: i + 1]) for i in range(len(levels))]
     return [
-        (id_, site.places[id_].name.in_language(language) or id_.rsplit("/", 1)[-1])
-        for id_ in ids
-        if id_ in site.places
+        (one.id, one.name.in_language(language) or one.id.rsplit("/", 1)[-1])
+        for one in site.path(place)
     ] or [(place, place)]
 
 
