@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# The programs that tests start share what the first of them compiles; most of a short one's time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 OURS = (None, "drivers", "hub", "rules", "simulators")  # None: the root of all loggers
 
 settings.register_profile(

@@ -1,4 +1,4 @@
-"""The command line: one module per group of commands, one table of them here.
+"""The command line: one module per group of commands, one table of the commands here.
 
 Exit codes: 0 fine, 1 the check failed, 2 bad input or configuration.
 """
@@ -6,62 +6,49 @@ Exit codes: 0 fine, 1 the check failed, 2 bad input or configuration.
 from __future__ import annotations
 
 import argparse
+import gc
+import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hub import __version__
-from hub.cli import (
-    alarms,
-    backup,
-    commanding,
-    demonstration,
-    export,
-    journal,
-    meter,
-    operation,
-    outages,
-    probing,
-    profiles,
-    qr,
-    replaying,
-    report,
-    roster,
-    ruling,
-    scenarios,
-    service,
-    simulation,
-    sites,
-)
 from hub.ports import ConfigError, HubError
 
-GROUPS = (
-    demonstration,
-    service,
-    sites,
-    profiles,
-    probing,
-    simulation,
-    scenarios,
-    operation,
-    journal,
-    replaying,
-    commanding,
-    meter,
-    outages,
-    alarms,
-    report,
-    qr,
-    roster,
-    ruling,
-    export,
-    backup,
-)
+GROUPS = {
+    "demo": "demonstration",
+    "run": "service",
+    "check": "sites",
+    "schema": "sites",
+    "doctor": "sites",
+    "profile": "profiles",
+    "probe": "probing",
+    "simulate": "simulation",
+    "scenario": "scenarios",
+    "user": "operation",
+    "journal": "journal",
+    "replay": "replaying",
+    "command": "commanding",
+    "meter": "meter",
+    "outage": "outages",
+    "alarms": "alarms",
+    "report": "report",
+    "roster": "roster",
+    "qr": "qr",
+    "rules": "ruling",
+    "export": "export",
+    "backup": "backup",
+    "restore": "backup",
+}
 
 
-def parser() -> argparse.ArgumentParser:
-    """Make the parser of all commands."""
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Make the parser of all commands; of the group of one, where a command is named.
+
+    Only what is parsed is imported: all of it takes seconds on a small machine.
+    """
     top = argparse.ArgumentParser(
         prog="campus-hub",
         description="Telemetry and control hub for campus facilities.",
@@ -70,14 +57,25 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"campus-hub {__version__}")
     top.add_argument("--verbose", action="store_true", help="log what happens, not only warnings")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for group in GROUPS:
+    names = [GROUPS[command]] if command in GROUPS else dict.fromkeys(GROUPS.values())
+    for group in _imported(names):
         group.add_commands(commands)
     return top
 
 
+def _imported(names: Iterable[str]) -> list[Any]:
+    """Import groups of commands; what is imported lasts, and is no place to look for garbage."""
+    gc.disable()
+    try:
+        return [importlib.import_module(f"hub.cli.{name}") for name in names]
+    finally:
+        gc.enable()
+
+
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command and return its exit code; errors of the hub become clear lines."""
-    chosen = parser().parse_args(arguments)
+    first = next((one for one in arguments if one != "--verbose"), None)
+    chosen = parser(first).parse_args(arguments)
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO if chosen.verbose else logging.WARNING,
