@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub.database import chain
 from hub.database.connection import Database
 from hub.database.schema import (
     alarm_events,
@@ -15,10 +16,19 @@ from hub.database.schema import (
     engine_state,
     outages,
     outbox,
-    ticket_events,
+    problems,
     tickets,
 )
-from hub.model import Alarm, AlarmEvent, Effect, Notification, Outage, Ticket, TicketEvent
+from hub.model import (
+    Alarm,
+    AlarmEvent,
+    Effect,
+    Notification,
+    Outage,
+    Problem,
+    Ticket,
+    TicketEvent,
+)
 
 Rows = list[dict[str, Any]]
 _APPLIED, _SNAPSHOT = "applied", "snapshot"
@@ -47,8 +57,9 @@ def _put(database: Database, connection: sa.Connection, effects: Sequence[Effect
     _upsert(database, connection, alarms, _latest(effects, Alarm))
     _add(database, connection, alarm_events, effects, AlarmEvent)
     _upsert(database, connection, outages, _latest(effects, Outage))
+    _upsert(database, connection, problems, _latest(effects, Problem))
     _upsert(database, connection, tickets, _latest(effects, Ticket))
-    _add(database, connection, ticket_events, effects, TicketEvent)
+    chain.add(database, connection, (_row(one) for one in effects if isinstance(one, TicketEvent)))
     _add(database, connection, outbox, effects, Notification)
 
 
@@ -84,7 +95,7 @@ def _put_state(
     _upsert(database, connection, engine_state, [{"name": name, "seq": seq, "state": state}])
 
 
-def _latest(effects: Iterable[Effect], kind: type[Alarm | Outage | Ticket]) -> Rows:
+def _latest(effects: Iterable[Effect], kind: type[Alarm | Outage | Problem | Ticket]) -> Rows:
     # Only the last state of each, in the order they came: a cause closes before it opens again.
     latest: dict[str, dict[str, Any]] = {}
     for effect in effects:
@@ -117,7 +128,7 @@ def _add(
     connection: sa.Connection,
     table: sa.Table,
     effects: Iterable[Effect],
-    kind: type[AlarmEvent | TicketEvent | Notification],
+    kind: type[AlarmEvent | Notification],
 ) -> None:
     rows = [_row(effect) for effect in effects if isinstance(effect, kind)]
     if rows:

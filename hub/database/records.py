@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from hub.database import chain
 from hub.database.connection import Database
 from hub.database.schema import alarm_events as alarm_event_table
 from hub.database.schema import alarms as alarm_table
@@ -69,8 +70,9 @@ def ticket(database: Database, id_: str) -> Ticket | None:
 
 def events(database: Database, ticket_id: str) -> list[TicketEvent]:
     """Return the history of a ticket, oldest first."""
-    query = sa.select(ticket_events).where(ticket_events.c.ticket == ticket_id)
-    return [TicketEvent(**row) for row in _rows(database, query.order_by(ticket_events.c.n))]
+    query = sa.select(*(ticket_events.c[name] for name in chain.CONTENT))
+    query = query.where(ticket_events.c.ticket == ticket_id).order_by(ticket_events.c.n)
+    return [TicketEvent(**row) for row in _rows(database, query)]
 
 
 def alarms(

@@ -97,6 +97,19 @@ tickets = sa.Table(
     sa.Column("prove_by_ms", _ms),
     sa.Column("alarm", sa.String(40)),
     sa.Column("crew_ms", _ms),
+    sa.Column("source", sa.String(10), nullable=False, server_default="alarm"),
+    sa.Column("policy", sa.String(100), nullable=False, server_default="default"),
+    sa.Column("skill", sa.String(100), nullable=False, server_default=""),
+    sa.Column("crew", sa.String(100)),
+    sa.Column("assignee", sa.String(100)),
+    sa.Column("on_site_proof", sa.String(10), nullable=False, server_default=""),
+    sa.Column("paused_ms", _ms),
+    sa.Column("pause", sa.String(100), nullable=False, server_default=""),
+    sa.Column("reopened", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reopened_ms", _ms),
+    sa.Column("problem", sa.String(40), index=True),
+    sa.Column("closing", sa.String(10), nullable=False, server_default=""),
+    sa.Column("reports", sa.Integer, nullable=False, server_default="0"),
 )
 # At most one open ticket per cause, held by the database itself (field failure F29).
 sa.Index(
@@ -115,7 +128,32 @@ ticket_events = sa.Table(
     sa.Column("kind", sa.String(30), nullable=False),
     sa.Column("actor", sa.String(100), nullable=False),
     sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("received_ms", _ms, nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False, unique=True),  # of all tickets, from 1
+    sa.Column("hash", sa.String(64), nullable=False),  # see hub.database.chain
+)
+
+chain = sa.Table(
+    "chain",
+    metadata,
+    sa.Column("name", sa.String(20), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+problems = sa.Table(
+    "problems",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("cause", sa.String(300), nullable=False, index=True),
+    sa.Column("title_zh", sa.Text, nullable=False),
+    sa.Column("title_en", sa.Text, nullable=False),
+    sa.Column("opened_ms", _ms, nullable=False),
+    sa.Column("tickets", sa.Integer, nullable=False),
+    sa.Column("owner", sa.String(100), nullable=False, server_default=""),
+    sa.Column("due_ms", _ms),
+    sa.Column("closed_ms", _ms),
 )
 
 outbox = sa.Table(

@@ -17,14 +17,17 @@ WORDS: Mapping[str, Text] = {
     "escalated": Text("故障加重", "It cannot wait any more"),
     "returned": Text("屏蔽结束 故障仍在", "No longer held back, and still there"),
     "unproven": Text("修复未证实 工单退回现场", "The fix did not hold, back to on site"),
-    "closed": Text("修复已证实 工单关闭", "Closed, the fix is proven"),
+    "reopened": Text("故障复发 工单重新打开", "It is back, the ticket is open again"),
+    "closed/proven": Text("修复已证实 工单关闭", "Closed, the fix is proven"),
+    "closed/confirmed": Text("工单关闭", "Closed"),
 }
 
 
 def telling(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Notification | None:
     """Return what to tell people about an event; None for what they need not be told."""
-    kind = event.kind
-    words = WORDS.get(f"{kind}/{event.detail['target']}" if kind == "breach" else kind)
+    kind, detail = event.kind, event.detail
+    which = {"breach": "target", "closed": "closing"}.get(kind)
+    words = WORDS.get(f"{kind}/{detail[which]}" if which else kind)
     if words is None:
         return None
     at = datetime.fromtimestamp(event.at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")

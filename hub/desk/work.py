@@ -1,4 +1,4 @@
-"""One open ticket with what belongs to it: its number of events, its breaches, its proof."""
+"""One ticket with what belongs to it: its number of events, its breaches, its proof."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from hub.model import Json, Ticket, TicketState
+from hub.model import Json, Ticket, TicketEvent, TicketState
 from rules.proof import ProofWatch
 from rules.service import Target
 from rules.spec import Rule
@@ -29,9 +29,11 @@ class Clock(NamedTuple):
 
 @dataclass(slots=True)
 class Work:
-    """A ticket that is not closed; ``watch`` is there while a fix report waits for its proof.
+    """A ticket, open or closed of late; ``watch`` is there while a fix waits for its proof.
 
-    ``rule`` is None when the configuration in force has no such rule any more.
+    ``rule`` is None when the configuration in force has no such rule any more, and where no alarm
+    stands behind it. ``reporters`` are the people who reported it, as digests; ``accepted`` tells
+    whether whose it is has said so.
     """
 
     ticket: Ticket
@@ -40,6 +42,8 @@ class Work:
     events: int = 0
     breached: list[Target] = field(default_factory=list)
     watch: ProofWatch | None = None
+    accepted: bool = False
+    reporters: list[str] = field(default_factory=list)
 
     def clocks(self) -> Iterator[Clock]:
         """Return the targets that this ticket has."""
@@ -74,7 +78,28 @@ class Work:
             "events": self.events,
             "breached": self.breached,
             "watch": self.watch and self.watch.save(),
+            "accepted": self.accepted,
+            "reporters": self.reporters,
         }
+
+    def remember(self, event: TicketEvent) -> None:
+        """Take what an event says about more than the ticket itself."""
+        self.events = event.n + 1
+        detail = event.detail
+        match event.kind:
+            case "breach":
+                self.breached.append(detail["target"])
+            case "breach_withdrawn":
+                self.breached.remove(detail["target"])
+            case "reopened":
+                self.breached = [target for target in self.breached if target == "fix"]
+                self.accepted = False
+            case "accepted":
+                self.accepted = True
+            case "assigned" | "transferred" | "declined":
+                self.accepted = False
+        if (reporter := detail.get("reporter")) and reporter not in self.reporters:
+            self.reporters.append(reporter)
 
     def start_proof(self) -> None:
         """Begin to watch for the proof of the fix that was just reported."""
@@ -84,6 +109,7 @@ class Work:
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what :meth:`save` returned, all but the ticket."""
         self.events, self.breached = state["events"], list(state["breached"])
+        self.accepted, self.reporters = state["accepted"], list(state["reporters"])
         if state["watch"]:
             self.start_proof()
         if self.watch:

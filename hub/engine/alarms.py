@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from hub.desk import Desk
 from hub.desk.action import Action
@@ -239,7 +239,12 @@ class Alarms:
         self._changed(fault.cause)
         return effects
 
-    def _tell(self, fault: Fault, at_ms: int, again: str = "raised_again") -> list[Effect]:
+    def _tell(
+        self,
+        fault: Fault,
+        at_ms: int,
+        again: Literal["raised_again", "returned"] = "raised_again",
+    ) -> list[Effect]:
         """Open the ticket of an alarm, or tell the open one; list what is inhibited by it."""
         if fault.alarm is None:
             return []

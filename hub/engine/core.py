@@ -13,6 +13,7 @@ import orjson
 
 from hub.desk import Action, Desk, Work, cause_of
 from hub.desk.action import action_of
+from hub.desk.section import Opening
 from hub.engine.agenda import Agenda
 from hub.engine.alarms import Alarms, stands
 from hub.engine.fault import Fault, faults_of, said_in, share_in, verdict_in
@@ -23,7 +24,7 @@ from hub.engine.proving import proof_rows
 from hub.engine.roots import Roots
 from hub.engine.topology import Topology
 from hub.engine.why import why_of
-from hub.model import Batch, Effect, Entry, EntryKind, Json, Quality, Ticket
+from hub.model import Batch, Effect, Entry, EntryKind, Json, Quality, Ticket, TicketEvent
 from hub.ports import Refused
 from hub.site import Site
 from rules.calendar import Calendar
@@ -34,7 +35,7 @@ from rules.spec import Pack, Rule
 from rules.told import Said
 from rules.watch import Watch, Watched
 
-VERSION = 3  # of the saved state
+VERSION = 4  # of the saved state
 REMEMBERED_ACTIONS = 1000
 HOUR_MS = 3_600_000
 
@@ -58,6 +59,7 @@ class Core:
         calendar: Calendar | None = None,
     ) -> None:
         self.answer: Answer | None = None
+        self._site = site
         self._desk = Desk(promise, site.zone)
         self._faults: dict[str, Fault] = {fault.cause: fault for fault in faults_of(site, packs)}
         proofs = {fault.proof_point for fault in self._faults.values()} - {None}
@@ -80,7 +82,6 @@ class Core:
         holds = Holds(self._outages, calendar, self._roots)
         self._alarms = Alarms(self._desk, holds, self._schedule)
         self._planning = Planning(site, self._outages, self._alarms, self._faults)
-        self._gateways = site.gateways
         self._acted: dict[str, str] = {}  # of the latest actions, what they were about
         self._agenda = Agenda()
         self._now_ms = 0
@@ -127,11 +128,13 @@ class Core:
         """Return when time alone changes something, None when only an entry can."""
         return self._agenda.next_due_ms(self._due_of)
 
-    def adopt(self, ticket: Ticket, events: int) -> None:
-        """Take over an open ticket with that many events, unless this state knows it."""
+    def adopt(self, ticket: Ticket, events: Iterable[TicketEvent]) -> None:
+        """Take over an open ticket with its history, unless this state knows it."""
         if ticket.id in self._desk.works:
             return
-        work = self._desk.adopt(Work(ticket, *self._rule_of(ticket.cause), events))
+        work = self._desk.adopt(Work(ticket, *self._rule_of(ticket.cause)))
+        for event in events:
+            work.remember(event)
         work.start_proof()
         self._schedule(ticket.id)
 
@@ -179,6 +182,7 @@ class Core:
         self._watch.load(saved["watch"])
         self._acted = dict(saved["acted"])
         self._desk.load(saved["desk"], self._rule_of)
+        self._desk.heard_ms = self._now_ms
         self._outages.load(saved["outages"])
         self.flood.load(saved["flood"])
         self._planning.know(saved["faults"])
@@ -239,6 +243,7 @@ class Core:
 
     def _advance(self, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
+        self._desk.heard_ms = max(self._desk.heard_ms, now_ms)
         while (due := self._agenda.pop_due(now_ms, self._due_of)) is not None:
             due_ms, name = due
             self._now_ms = max(self._now_ms, due_ms)
@@ -311,7 +316,7 @@ class Core:
 
     def _hear_lines(self, at_ms: int) -> list[Effect]:
         """Say that the hub's own uplink is lost when every line is: one cause, one alarm."""
-        lines, uplink = self._roots.lines(self._gateways), self._own.get("uplink")
+        lines, uplink = self._roots.lines(self._site.gateways), self._own.get("uplink")
         lost = lines.all > 1 and lines.lost == lines.all
         if uplink is None or uplink.machine.active == lost:  # several lines may fail in one instant
             return []
@@ -350,12 +355,23 @@ class Core:
             subject, effects = self._planning.end(action.outage, self._now_ms)
             self._schedule(subject)
             return subject, effects
+        if action.opening:
+            return self._open(action, action.opening)
         return action.subject, self._report(action)
 
+    def _open(self, action: Action, opening: Opening) -> tuple[str, list[Effect]]:
+        """Take what somebody reports of a place, or of a device that stands there."""
+        if opening.place not in self._site.places and opening.place != self._site.id:
+            raise Refused(f"{opening.place}: there is no such place")
+        device = self._site.devices.get(opening.device or "")
+        if opening.device and (device is None or device.place != opening.place):
+            raise Refused(f"{opening.device}: there is no such device at {opening.place}")
+        work, effects = self._desk.open(action, opening, self._now_ms)
+        self._schedule(work.ticket.id)
+        return work.ticket.id, effects
+
     def _report(self, action: Action) -> list[Effect]:
-        work = self._desk.works.get(action.subject)
-        if work is None:
-            raise Refused(f"ticket {action.subject}: it is closed, or there is no such ticket")
+        work = self._desk.find(action.subject, self._now_ms)
         effects = self._desk.report(work, action, self._now_ms)
         if action.kind == "acknowledge" and (fault := self._faults.get(work.ticket.cause)):
             effects += self._alarms.acknowledge(fault, action.actor, self._now_ms)

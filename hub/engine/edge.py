@@ -259,7 +259,7 @@ class Engine:
             self._load()
         self._step_silently(applied)
         for ticket in records.open_tickets(self._database):
-            self._core.adopt(ticket, len(records.events(self._database, ticket.id)))
+            self._core.adopt(ticket, records.events(self._database, ticket.id))
         kept.save_snapshot(self._database, self._seq, self._core.save())
         self._note_passed(self._seq)
 

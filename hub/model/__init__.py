@@ -22,7 +22,15 @@ from hub.model.reading import (
     quality_of,
     reason_of,
 )
-from hub.model.ticket import Ticket, TicketEvent, TicketState
+from hub.model.ticket import (
+    Closing,
+    OnSiteProof,
+    Problem,
+    Source,
+    Ticket,
+    TicketEvent,
+    TicketState,
+)
 from hub.model.word import Json, Severity, Text, written_duration
 
 __all__ = [
@@ -30,6 +38,7 @@ __all__ = [
     "AlarmEvent",
     "AlarmState",
     "Batch",
+    "Closing",
     "Command",
     "Edges",
     "Effect",
@@ -38,16 +47,19 @@ __all__ = [
     "Hold",
     "Json",
     "Notification",
+    "OnSiteProof",
     "Outage",
     "Outcome",
     "Point",
     "PointKind",
+    "Problem",
     "Quality",
     "Reading",
     "Reason",
     "Result",
     "Rollups",
     "Severity",
+    "Source",
     "Text",
     "Ticket",
     "TicketEvent",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hub.model.alarm import Alarm, AlarmEvent, Outage
-from hub.model.ticket import Ticket, TicketEvent
+from hub.model.ticket import Problem, Ticket, TicketEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +19,5 @@ class Notification:
     created_ms: int
 
 
-Effect = Alarm | AlarmEvent | Outage | Ticket | TicketEvent | Notification
-"""What the engine wants kept: alarms, outages, tickets as they now are; the others are added."""
+Effect = Alarm | AlarmEvent | Outage | Problem | Ticket | TicketEvent | Notification
+"""What the engine wants kept: alarms, outages, problems, tickets as they are now; more events."""

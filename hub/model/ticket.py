@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from hub.model.word import Json, Severity, Text
+
+Source = Literal["alarm", "report", "round", "planned"]
+Closing = Literal["", "proven", "confirmed", "refused"]
+OnSiteProof = Literal["", "scan", "telemetry"]
 
 
 class TicketState(StrEnum):
@@ -23,9 +28,13 @@ class TicketState(StrEnum):
 class Ticket:
     """Work for people on one cause, with the instants that the service promise is judged by.
 
-    ``fix_by_ms`` is None for large repairs, ``crew_by_ms`` (an arrival deadline) for the others.
-    ``fixed_ms`` is the latest fix report; it counts once the proof has held (``closed_ms``).
-    ``crew_ms`` is the arrival of the extra crew on a large repair.
+    ``rule`` is that of its alarm, or the kind of what was reported. ``fix_by_ms`` is None for large
+    repairs, ``crew_by_ms`` (an arrival deadline) for the others. ``fixed_ms`` is the latest fix
+    report; it counts once the proof has held (``closed_ms``). ``crew_ms`` is the arrival of the
+    extra crew on a large repair. Without ``on_site_proof`` the arrival is a mere click. While a
+    clock stands (``paused_ms``, by the reason ``pause``) the deadlines are planned as if the pause
+    lasted to its limit. ``reports`` counts the people who reported it, ``problem`` is the record
+    of a cause that comes again and again.
     """
 
     id: str
@@ -50,15 +59,46 @@ class Ticket:
     prove_by_ms: int | None = None
     alarm: str | None = None
     crew_ms: int | None = None
+    source: Source = "alarm"
+    policy: str = "default"
+    skill: str = ""
+    crew: str | None = None
+    assignee: str | None = None
+    on_site_proof: OnSiteProof = ""
+    paused_ms: int | None = None
+    pause: str = ""
+    reopened: int = 0
+    reopened_ms: int | None = None
+    problem: str | None = None
+    closing: Closing = ""
+    reports: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TicketEvent:
-    """One line of a ticket's history; ``n`` counts from 0 within the ticket."""
+    """One line of a ticket's history; ``n`` counts from 0 within the ticket.
+
+    ``at_ms`` is when it happened, ``received_ms`` when the hub heard of it.
+    """
 
     ticket: str
     n: int
     kind: str
     actor: str
     at_ms: int
+    received_ms: int
     detail: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What stands behind tickets that come again: who looks for its root, and until when."""
+
+    id: str
+    cause: str
+    title: Text
+    opened_ms: int
+    tickets: int
+    owner: str = ""
+    due_ms: int | None = None
+    closed_ms: int | None = None

@@ -18,6 +18,7 @@ from hub.model import (
     Json,
     Notification,
     Outage,
+    Problem,
     Ticket,
     TicketEvent,
 )
@@ -83,13 +84,13 @@ class _Causes:
         for one in some:
             if isinstance(one, Alarm):
                 self._of[one.id] = cause_of(one.device, one.rule)
-            elif isinstance(one, Ticket):
+            elif isinstance(one, Ticket | Problem):
                 self._of[one.id] = one.cause
 
     def of(self, record: Effect | None) -> str:
         """Return the cause of a record."""
         match record:
-            case Alarm() | Ticket():
+            case Alarm() | Ticket() | Problem():
                 return self._of[record.id]
             case AlarmEvent():
                 return self._of.get(record.alarm, "")
@@ -137,6 +138,8 @@ def _began_ms(record: Effect) -> int:
             return record.opened_ms
         case Outage():
             return record.entered_ms
+        case Problem():
+            return record.opened_ms
         case AlarmEvent() | TicketEvent():
             return record.at_ms
         case Notification():

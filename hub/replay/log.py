@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from hub.engine import log_line
-from hub.model import Alarm, AlarmEvent, Effect, Notification, Outage, Ticket, TicketEvent
+from hub.model import Alarm, AlarmEvent, Effect, Notification, Outage, Problem, Ticket, TicketEvent
 
 Key = tuple[str, str]  # what it is, and its id
 
@@ -41,14 +41,10 @@ class Log:
 def key_of(effect: Effect) -> Key | None:
     """Return what tells a record from all others; None for what is kept only until it is told."""
     match effect:
-        case Alarm():
-            return "alarm", effect.id
+        case Alarm() | Outage() | Problem() | Ticket():
+            return type(effect).__name__.lower(), effect.id
         case AlarmEvent():
             return "alarm event", f"{effect.alarm}/{effect.n}"
-        case Outage():
-            return "outage", effect.id
-        case Ticket():
-            return "ticket", effect.id
         case TicketEvent():
             return "ticket event", f"{effect.ticket}/{effect.n}"
         case Notification():

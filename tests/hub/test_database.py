@@ -71,7 +71,7 @@ TICKET = Ticket(
     crew_by_ms=None,
     alarm="a1",
 )
-OPENED = TicketEvent(TICKET.id, 0, "opened", "hub", 1000, {"value": 45.5})
+OPENED = TicketEvent(TICKET.id, 0, "opened", "hub", 1000, 1000, {"value": 45.5})
 TOLD = Notification(f"{TICKET.id}/0", TICKET.id, "subject", "body 水", 1000)
 
 
@@ -79,7 +79,7 @@ def test_the_revisions_give_exactly_the_tables_of_the_schema(database: Database)
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-        assert current(connection) == head() == "0005"
+        assert current(connection) == head() == "0006"
 
 
 def test_opening_twice_migrates_once_and_keeps_what_is_there(where: str | Path) -> None:

@@ -139,12 +139,24 @@ def test_a_proof_that_holds_ends_the_alarm_before_its_off_delay() -> None:
     assert told(effects) == [("fix_reported", 31), ("alarm_cleared", 42), ("closed", 42)]
 
 
-def test_a_fault_that_comes_back_after_closing_is_a_new_ticket() -> None:
+def test_a_fault_that_comes_back_soon_opens_its_ticket_again() -> None:
+    one, ticket = with_ticket()
+    closed = ticket_in(play(one, [action(31, "fix", ticket), *minutes(32, 50, 55)]))
+    again = ticket_in(play(one, minutes(51, 70, 45)))
+    assert (again.id, again.state, again.reopened) == (ticket, TicketState.OPENED, 1)
+    assert again.respond_by_ms == again.reopened_ms + 5 * MINUTE
+    closed_for = again.reopened_ms - closed.closed_ms
+    assert again.fix_by_ms == closed.fix_by_ms + closed_for
+    assert (again.responded_ms, again.fixed_ms, again.closed_ms) == (None, None, None)
+
+
+def test_a_fault_that_comes_back_late_is_a_new_ticket() -> None:
     one, ticket = with_ticket()
     play(one, [action(31, "fix", ticket), *minutes(32, 50, 55)])
-    again = ticket_in(play(one, minutes(51, 70, 45)))
+    days = 3 * 24 * 60
+    again = ticket_in(play(one, minutes(51 + days, 70 + days, 45)))
     assert again.id != ticket
-    assert again.state is TicketState.OPENED
+    assert again.reopened == 0
 
 
 def test_a_silent_device_is_fixed_when_it_speaks_again() -> None:
