@@ -2,9 +2,10 @@
 
 ``python -m bench.detection --seeds 101-120 [--jobs 2] [--keep DIR]`` runs ``campus-hub rules
 backtest --pack all --scenario campus_month`` once for each seed and adds up hits, false alarms and
-misses per pack and rule. A delay is the median of the months' medians, in on-delays of the rule.
-With ``--keep`` the answers of the months stay in a folder, and those that are there are not made
-again.
+misses: a row for each pack, one for each of its rules, and one for all packs together. ``after`` is
+the median time from the beginning of a fault to its alarm, ``delay`` the median in on-delays of the
+rule since the fault showed. With ``--keep`` the answers of the months stay in a folder, and those
+that are there are not made again.
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ from pathlib import Path
 from typing import Any
 
 COUNTS = ("labels", "hits", "false", "second", "look_alike", "missed", "alarms")
-DELAY = "median_delay_in_on_delays"
+DELAYS = ("delays_s", "delays_in_on_delays")
+HEADS = (
+    "pack, rule", "labels", "hits", "false", "again", "alike", "missed", "precision", "recall",
+    "after", "delay",
+)  # fmt: skip
 MONTH_DAYS = 30
+SPANS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def month(seed: int, folder: Path) -> Mapping[str, Any]:
@@ -42,37 +48,47 @@ def month(seed: int, folder: Path) -> Mapping[str, Any]:
 
 
 def together(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what a pack, or a rule, did in all months."""
+    """Return what a pack, a rule, or all of them did in all months."""
     every = list(parts)
     made: dict[str, Any] = {name: sum(one[name] for one in every) for name in COUNTS}
-    delays = [one[DELAY] for one in every if one[DELAY] is not None]
-    made[DELAY] = statistics.median(delays) if delays else None
+    for name in DELAYS:
+        made[name] = [delay for one in every for delay in one[name]]
     return made
 
 
 def lines(months: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the table, a pack and then its rules."""
-    heads = "pack, rule", "labels", "hits", "false", "again", "alike", "missed"
-    yield f"| {' | '.join((*heads, 'precision', 'recall', 'delay'))} |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    """Yield the table: a pack, its rules, and at last all packs."""
+    yield f"| {' | '.join(HEADS)} |"
+    yield "|---" * len(HEADS) + "|"
+    wholes = []
     for n, pack in enumerate(months[0]["packs"]):
         packs = [one["packs"][n] for one in months]
-        whole = together(packs)
-        if not (whole["labels"] or whole["alarms"]):
-            continue
-        yield _line(f"**{pack['pack']}**", whole)
+        wholes.append(together(packs))
+        yield from _line(f"**{pack['pack']}**", wholes[-1])
         for k, rule in enumerate(pack["rules"]):
-            of_rule = together(one["rules"][k] for one in packs)
-            if of_rule["labels"] or of_rule["alarms"]:
-                yield _line(f"`{rule['rule']}`", of_rule)
+            yield from _line(f"`{rule['rule']}`", together(one["rules"][k] for one in packs))
+    yield from _line("**all packs**", together(wholes))
 
 
-def _line(name: str, one: Mapping[str, Any]) -> str:
-    precision = f"{one['hits'] / one['alarms']:.3f}" if one["alarms"] else "-"
-    recall = f"{one['hits'] / one['labels']:.3f}" if one["labels"] else "-"
-    delay = "-" if one[DELAY] is None else f"{one[DELAY]:.2f}"
-    counts = (one[name] for name in COUNTS[:-1])
-    return f"| {name} | {' | '.join(map(str, counts))} | {precision} | {recall} | {delay} |"
+def _line(name: str, one: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the row of a pack or rule that had something to find, or said something."""
+    if not (one["labels"] or one["alarms"]):
+        return
+    counts = [str(one[count]) for count in COUNTS[:-1]]
+    shares = [_share(one["hits"], of) for of in (one["alarms"], one["labels"])]
+    after, delays = (one[name] for name in DELAYS)
+    times = _span(statistics.median(after)) if after else "-"
+    ratio = f"{statistics.median(delays):.2f}" if delays else "-"
+    yield f"| {' | '.join((name, *counts, *shares, times, ratio))} |"
+
+
+def _share(some: int, of: int) -> str:
+    return f"{some / of:.3f}" if of else "-"
+
+
+def _span(seconds: float) -> str:
+    unit, size = next((one for one in SPANS if seconds >= 2 * one[1]), SPANS[-1])
+    return f"{seconds / size:.1f} {unit}" if size > 1 else f"{seconds:.0f} s"
 
 
 def main() -> None:

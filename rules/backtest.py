@@ -11,7 +11,7 @@ import numpy as np
 Verdict = Literal["hit", "second", "look_alike", "false", "outside"]
 FEWEST_LABELS = 20  # below it a share says nothing
 DAY_MS = 86_400_000
-SLOW = 2.0  # on-delays from the beginning of a fault to its alarm; above it an alarm is late
+SLOW = 2.0  # on-delays from when a fault shows to its alarm; above it an alarm is late
 
 
 class Span(NamedTuple):
@@ -31,7 +31,8 @@ class Label:
     """What is known to have happened to a subject; ``end_ms`` is None while it lasts.
 
     ``members`` share the cause. A ``look_alike`` is no fault, however much it looks like one of
-    ``kind``. ``rule`` names the right rule; None: those that find the kind.
+    ``kind``. ``rule`` names the right rule; None: those that find the kind. Nothing shows before
+    ``evident_ms``; None: it shows from its beginning.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Label:
     look_alike: bool = False
     members: frozenset[str] = frozenset()
     rule: str | None = None
+    evident_ms: int | None = None
 
     @property
     def concerned(self) -> frozenset[str]:
@@ -51,13 +53,17 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A rule that is judged, with every subject that it watches."""
+    """A rule that is judged, with every subject that it watches.
+
+    Its devices are read every ``interval_ms``: an on-delay takes two readings at least.
+    """
 
     pack: str
     id: str
     finds: frozenset[str]
     on_delay_ms: int
     subjects: frozenset[str]
+    interval_ms: int = 0
 
     def is_right_for(self, label: Label) -> bool:
         """Tell whether this rule must find what a label is about."""
@@ -69,6 +75,13 @@ class Judged:
         """Tell whether an alarm at an instant belongs to the time of a label."""
         ended = label.end_ms is not None and at_ms > label.end_ms + SLOW * self.on_delay_ms
         return label.start_ms <= at_ms and not ended
+
+    def on_delays(self, label: Label, at_ms: int) -> float | None:
+        """Return how many on-delays after a fault shows its alarm came; None for one without."""
+        if not self.on_delay_ms:
+            return None
+        shown_ms = label.start_ms if label.evident_ms is None else label.evident_ms
+        return max(at_ms - shown_ms, 0) / max(self.on_delay_ms, self.interval_ms)
 
 
 class Raised(NamedTuple):
@@ -93,8 +106,9 @@ class Opinion(NamedTuple):
 class Score:
     """How well a rule, or a whole pack, did; delays are from the beginning of the fault, in ms.
 
-    ``second`` and ``look_alike`` are those of the false alarms that came again for one episode, and
-    those that took a look-alike for a fault.
+    ``on_delays`` are those since it showed, counted in on-delays of the rule. ``second`` and
+    ``look_alike`` are those of the false alarms that came again for one episode, and those that
+    took a look-alike for a fault.
     """
 
     labels: int
@@ -224,6 +238,15 @@ def scores(
     return packs
 
 
+def judgeable(found: Iterable[PackScore], rules: Iterable[Judged]) -> list[PackScore]:
+    """Return the packs without those that are silent, and that no fault here is found by.
+
+    Nobody can say how good the codes of a product are on a site that has none of it.
+    """
+    finding = {rule.pack for rule in rules if rule.finds and rule.subjects}
+    return [one for one in found if one.pack in finding or one.whole.labels or one.whole.false]
+
+
 def unfound(labels: Iterable[Label], rules: Collection[Judged]) -> dict[str, int]:
     """Count, by kind, the faults that no rule is right for."""
     counts: dict[str, int] = {}
@@ -257,22 +280,19 @@ def _score(
     rules: Sequence[Judged],
     span: Span,
 ) -> Score:
-    on_delay = {rule.id: rule.on_delay_ms for rule in rules}
+    by_id = {rule.id: rule for rule in rules}
     pack = rules[0].pack
     counts = {name: sum(one.verdict == name for one in said) for name in ("second", "look_alike")}
-    delays = [
-        (one.alarm.at_ms - one.label.start_ms, on_delay[one.alarm.rule])
-        for one in said
-        if one.verdict == "hit" and one.label
-    ]
+    hits = [(one.alarm, one.label) for one in said if one.verdict == "hit" and one.label]
+    on_delays = (by_id[alarm.rule].on_delays(label, alarm.at_ms) for alarm, label in hits)
     alarms = sum(one.verdict != "outside" for one in said)
     return Score(
         labels=len(wanted),
-        hits=len(delays),
-        false=alarms - len(delays),
+        hits=len(hits),
+        false=alarms - len(hits),
         missed=sum((pack, label.id) not in found for label in wanted),
-        delays_ms=tuple(delay_ms for delay_ms, _ in delays),
-        on_delays=tuple(delay_ms / on_ms for delay_ms, on_ms in delays if on_ms),
+        delays_ms=tuple(alarm.at_ms - label.start_ms for alarm, label in hits),
+        on_delays=tuple(one for one in on_delays if one is not None),
         alarms_per_day=alarms / span.days,
         **counts,
     )

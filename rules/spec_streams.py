@@ -362,6 +362,11 @@ class MembersRule(PointForm):
         """Return the number that an alarm shows beside its value: of members, or their share."""
         return self.at_least if self.at_least is not None else 1.0
 
+    @property
+    def delay(self) -> timedelta:
+        """Return the on-delay, after the members have been silent for as long as is asked."""
+        return self.on_delay + (self.silent or timedelta(0))
+
     @model_validator(mode="after")
     def _one_condition(self) -> MembersRule:
         if sum(test is not None for test in (self.silent, self.above, self.below)) != 1:

@@ -187,6 +187,11 @@ class NightFlowRule(_UseRule):
     grave: Positive = 1.0
     urgent: Severity = "large"
 
+    @property
+    def delay(self) -> timedelta:
+        """Return the days whose smallest hours are looked at."""
+        return max(self.window, self.nights) * self.every
+
 
 class Performance(Spec):
     """What a good plant makes of a kWh: COP by the air outside (degC), for water of ``water`` degC.

@@ -20,6 +20,7 @@ from simulators.month_plan import (
     LONG,
     OF_DEVICES,
     OF_PLACES,
+    UNDISTURBED,
     Row,
 )
 from simulators.noise import Dice
@@ -42,7 +43,7 @@ class Subjects:
 
     def __init__(self, devices: Sequence[Device]) -> None:
         self._devices = devices
-        buildings = [device.place.split("/", 1)[0] for device in devices]
+        self._lines = _lines(devices)
         of_kind = {kind: [one for one in devices if _what(one) == kind] for kind in _KINDS}
         plants = [one.place for one in of_kind["boiler"]]
         self.of: dict[str, list[str]] = {
@@ -51,8 +52,10 @@ class Subjects:
             "room_place": [one.place for one in of_kind["room"]],
             "room_bus": _once(one.gateway or "" for one in of_kind["room"]),
             "gateway": _once(one.gateway for one in devices if one.gateway),
-            "building": _once(buildings),
-            "water": _once(place.split("/", 1)[0] for place in plants),
+            "building": list(self._lines),
+            "large_building": [one for one, lines in self._lines.items() if len(lines) > 1],
+            "small_building": [one for one, lines in self._lines.items() if len(lines) == 1],
+            "water": _once(map(_building, plants)),
             "plant": _once(plants),
             "shower_room": _once(one.place for one in of_kind["terminal"]),
             "hub": [HUB],
@@ -71,6 +74,17 @@ class Subjects:
             for one in self._devices
             if subject in (one.id, one.gateway) or _within(one, subject)
         ]
+
+    def seen_at(self, subject: str, kind: str) -> list[str]:
+        """Return where something is seen that touches no device there.
+
+        A main meter of a wrong scale is seen in the sums of its building; that a building with one
+        line only is dark, nobody can tell from that line.
+        """
+        if kind == "scale_wrong" and subject in self.of["main"]:
+            return [_building(subject)]
+        lines = self._lines.get(subject, ()) if kind == "supply_cut" else ()
+        return [line for line in lines if line] if len(lines) == 1 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +125,7 @@ class _Draw:
         for row in LONG:
             self._lay(row, "fault")
         of_days, self._taken = self._taken, {}
-        for row in OF_PLACES:
+        for row in (*UNDISTURBED, *OF_PLACES):
             self._lay(row, "fault")
         for row in ALIKE_PLACES:
             self._lay(row, "look_alike")
@@ -138,8 +152,7 @@ class _Draw:
             subject, start_ms, end_ms = self._room_for(row, subjects, dice)
             coded = row.kind in CODED.get(row.of, ())
             members = self._subjects.touched(subject, row.kind)
-            if (row.kind, row.of) == ("scale_wrong", "main"):  # it is seen in the building's sums
-                members.append(subject.split("/", 1)[0])
+            members += self._subjects.seen_at(subject, row.kind)
             episode = Episode(
                 id=f"{row.kind}-{row.of}-{n + 1}".replace("_", "-"),
                 what=what,
@@ -177,7 +190,7 @@ class _Draw:
             return [f"water of {subject}"]
         keys = [subject, *self._subjects.touched(subject, row.kind)]
         if row.of == "boiler" and row.kind in ("leak", "counter_reset"):
-            keys.append(f"water of {subject.split('/', 1)[0]}")
+            keys.append(f"water of {_building(subject)}")
         return keys
 
     def _free(self, key: str, start_ms: int, end_ms: int) -> bool:
@@ -206,6 +219,20 @@ def _what(device: Device) -> str:
     if device.kind != "meter":
         return "terminal" if device.kind == "shower" else device.kind
     return "room" if device.place.count("/") > 1 else "main"
+
+
+def _building(place: str) -> str:
+    return place.split("/", 1)[0]
+
+
+def _lines(devices: Sequence[Device]) -> dict[str, list[str | None]]:
+    """Return the gateways of each building; None stands for the broker."""
+    found: dict[str, list[str | None]] = {}
+    for device in devices:
+        lines = found.setdefault(_building(device.place), [])
+        if device.gateway not in lines:
+            lines.append(device.gateway)
+    return found
 
 
 def _within(device: Device, place: str) -> bool:

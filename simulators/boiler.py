@@ -36,6 +36,8 @@ _CYCLE_S, _CYCLE_ON_S = 360, 120  # of a compressor that its pressure switch sto
 _FOULED = 0.7  # of the coefficient that is left
 _IDLING = 0.1  # of its power that a heat pump takes whose compressor stands
 _DRY_BAR = 0.35
+_AIR_BAR = 0.8  # with less of it the pump begins to draw air
+_SCALDING = 70.0  # the hottest water that a heater may give (GB 50015)
 _EMPTYING_S = 120.0
 _HARD_DRAW = 0.06  # kg/s per kW of element: the draw at which pressure is lowest
 _LOOP_COOLS_S = 1800.0
@@ -166,6 +168,11 @@ class BoilerTwin(Twin):
         return _CP * (self.size.top_kg * self.top + self.size.bottom_kg * self.bottom)
 
     @property
+    def usable(self) -> float:
+        """Return the temperature of the usable water, whose sensor sits low in the upper layer."""
+        return self.top - 0.02 * (self.top - self.bottom)
+
+    @property
     def used_kwh(self) -> float:
         """Return the electricity taken since the start."""
         return self.ledger.electric / _KWH
@@ -217,6 +224,15 @@ class BoilerTwin(Twin):
         self._draw_kg_s = draw_kg / _STEP_S
         self._move_heat(draw_kg, leak_kg, self._climate.cold_water(at_ms))
         self.now_ms = max(self.now_ms, at_ms + STEP_MS)
+        if self.faults:
+            self._note_evident()
+
+    def _note_evident(self) -> None:
+        """Note when a tank has become too hot, and when a pump begins to run dry."""
+        if "thermostat_stuck" in self.faults and self.usable > _SCALDING:
+            self.evident_ms.setdefault("thermostat_stuck", self.now_ms)
+        if "low_pressure" in self.faults and self._loop()["pressure"] < _AIR_BAR:
+            self.evident_ms.setdefault("low_pressure", self.now_ms)
 
     def _control(self, at_ms: int) -> None:
         """Switch heat pump and elements as their thermostats say, with hysteresis."""
@@ -280,8 +296,7 @@ class BoilerTwin(Twin):
         return {
             "tank_top": self.top,
             "tank_bottom": self.bottom,
-            # the sensor of the usable water sits low in the upper layer
-            "tank_temperature": self.top - 0.02 * (self.top - self.bottom),
+            "tank_temperature": self.usable,
             "supply_temperature": self.top,
             "power": self.power_w,
             "energy": began["energy"] + ledger.electric / _KWH,

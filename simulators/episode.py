@@ -18,7 +18,9 @@ class Episode:
     """What is the matter with a device, gateway or place, from when to when.
 
     ``code_silent``: the device itself says nothing of it. ``members`` are the devices that the
-    same cause touches.
+    same cause touches. ``evident_ms`` is when the state of a twin first showed a fault whose effect
+    takes its time (a tank that heats up), or waits for somebody (a valve that nobody opens); None:
+    it shows from its start, or never did.
     """
 
     id: str
@@ -29,6 +31,7 @@ class Episode:
     end_ms: int
     code_silent: bool = True
     members: Sequence[str] = ()
+    evident_ms: int | None = None
 
     def told(self) -> dict[str, Json]:
         """Return it as a line of a truth file."""
@@ -41,6 +44,7 @@ class Episode:
             "end_ms": self.end_ms,
             "code_silent": self.code_silent,
             "members": list(self.members),
+            "evident_ms": self.evident_ms,
         }
 
 

@@ -7,7 +7,7 @@ twin itself, stepped and looked at when the hub would ask. A day at a time is he
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,10 @@ class Month:
         agenda: Agenda,
         days: int = DAYS,
     ) -> None:
-        """Begin at ``clock``'s instant, which stands; days are counted from there."""
+        """Begin at ``clock``'s instant, which stands; days are counted from there.
+
+        ``truth`` tells from when on a slow fault is evident once its history has been lived.
+        """
         self.start_ms = clock.now_ms()
         self.end_ms = self.start_ms + days * DAY_MS
         self.seed = agenda.seed
@@ -194,7 +197,17 @@ class Month:
         for one in watched:
             if one.twin.device.id in touched:
                 self._stand(one.twin, event.at_ms, rooms)
+        if not event.begins:
+            self._note_evident(event.episode)
         event.happen(self.fleet)
+
+    def _note_evident(self, episode: Episode) -> None:
+        """Note in the truth from when on a device has shown its fault, which ends now."""
+        if episode.subject not in self.fleet.devices:
+            return
+        evident_ms = self.fleet.twin(episode.subject).evident_ms.get(episode.kind)
+        if evident_ms is not None:
+            self.truth[self.truth.index(episode)] = replace(episode, evident_ms=evident_ms)
 
     def _stand(self, twin: Twin, at_ms: int, rooms: Mapping[str, RoomDay]) -> None:
         """Let a twin, and what it depends on, stand at an instant."""

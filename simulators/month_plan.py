@@ -41,17 +41,22 @@ LONG = (
     Row("fouled", "boiler", 5, (150, 200), first=8, last=29.8, rest_h=12),
     Row("night_load", "room", 6, (80, 120), 10, 18, first=8, last=_TERM, rest_h=12),
     Row("scale_wrong", "room", 6, (60, 90), first=8, last=_TERM, rest_h=12),
-    Row("scale_wrong", "main", 5, (30, 36), 19, 23.5, first=1, last=29.8, rest_h=6),
+    Row("scale_wrong", "main", 7, (30, 36), 19, 23.5, first=1, last=29.8, rest_h=24),
     Row("pipe_leak", "water", 5, (76, 104), 8, 20, first=7, last=29.8, rest_h=8),
 )
 """Episodes of days: what strikes a whole place does not wait for their end."""
 
+UNDISTURBED = (Row("sensor_stuck", "terminal", 6, (26, 50), last=_TERM),)
+"""Episodes of a day and more that show only while nothing else happens: they are laid first."""
+
 OF_PLACES = (
-    Row("supply_cut", "building", 6, (1, 4), rest_h=6),
-    Row("bus_cut", "room_bus", 7, (0.4, 4)),
-    Row("gateway_cut", "gateway", 7, (0.4, 4)),
-    Row("broker_down", "hub", 6, (0.3, 2)),
+    Row("supply_cut", "large_building", 9, (1, 4), rest_h=4),
+    Row("supply_cut", "small_building", 2, (1, 4), rest_h=4),
+    Row("bus_cut", "room_bus", 9, (0.4, 4)),
+    Row("gateway_cut", "gateway", 10, (0.4, 4)),
+    Row("broker_down", "hub", 22, (0.3, 2), rest_h=1),
 )
+"""What strikes whole places: as often as a verdict on the rules of buildings and lines wants."""
 
 OF_DEVICES = (
     Row("leak", "boiler", 5, (10, 26), rest_h=6),
@@ -86,7 +91,6 @@ OF_DEVICES = (
     Row("counter_reset", "room", 6, _MOMENT),
     Row("counter_glitch", "room", 6, _MOMENT),
     Row("meter_swapped", "room", 6, _MOMENT),
-    Row("sensor_stuck", "terminal", 6, (26, 50), last=_TERM),
     Row("leak", "terminal", 6, (2, 12)),
     Row("valve_no_open", "terminal", 6, (3, 5), 18, 20.5, last=_TERM),
     Row("mixing_valve_failed", "terminal", 6, (3, 5), 18, 20.5, last=_TERM),
@@ -102,7 +106,7 @@ ALIKE_PLACES = (
 )
 
 ALIKE_LIFE = (
-    Row("heavy_use", "shower_room", 60, (2, 5), 16, 21, last=_TERM),
+    Row("heavy_use", "shower_room", 60, (2, 5), 16, 21, last=_TERM, rest_h=1),
     Row("heavy_use", "room_place", 300, (5, 30), 12, 19, last=_TERM),
     Row("visitors", "room_place", 200, (20, 46), 10, 20, last=_TERM),
     Row("air_conditioner", "room_place", 260, (3, 10), last=_TERM),

@@ -96,7 +96,7 @@ class ShowerTwin(Twin):
         if at_ms >= self.next_visit_ms:
             self._visit(at_ms)
         if self._ends_ms is not None:
-            self.flow = 0.0 if "valve_no_open" in self.faults else self._wish_flow
+            self.flow = self._let_in(at_ms)
         else:
             drips = "leak" in self.faults and self._valve and not self.dark
             self.flow = _DRIP if drips else 0.0
@@ -118,6 +118,13 @@ class ShowerTwin(Twin):
             self._ends_ms = min(self._ends_ms, at_ms + _PATIENCE_MS)
         self.sessions += 1
         self.session_litres = 0.0
+
+    def _let_in(self, at_ms: int) -> float:
+        """Return what flows to somebody who waits for water."""
+        if "valve_no_open" in self.faults:
+            self.evident_ms.setdefault("valve_no_open", at_ms)
+            return 0.0
+        return self._wish_flow
 
     def _run(self, at_ms: int, hot: float, cold: float) -> float:
         """Let water flow through the mixer for one step."""

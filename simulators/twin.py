@@ -20,7 +20,8 @@ class Twin(ABC):
     """One simulated device; its time is the instant it was last advanced to.
 
     ``cures`` names, for each fault, the part that mends it; ``sensors`` and ``counters`` name the
-    points that a stuck sensor and a counter reset touch.
+    points that a stuck sensor and a counter reset touch. ``evident_ms`` is when faults began to
+    show whose effect takes its time, or waits for somebody.
     """
 
     cures: ClassVar[Mapping[str, str]]
@@ -32,6 +33,7 @@ class Twin(ABC):
         self.device = device
         self.now_ms = now_ms
         self.faults: list[str] = []
+        self.evident_ms: dict[str, int] = {}
         self._frozen: dict[str, float] = {}
         self._unsaid: set[str] = set()
         self._away: dict[str, bool] = {}
@@ -127,6 +129,7 @@ class Twin(ABC):
             self._frozen = {name: values[name] for name in self.sensors}
         if kind not in self.faults:
             self.faults.append(kind)
+            self.evident_ms.pop(kind, None)
             self._unsaid |= set() if said else {kind}
             self._begin(kind)
         return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -73,14 +73,12 @@ def of_batches(source: str, batches: Iterable[Batch], span: Span) -> History:
     return History(source, span, (_entry(one) for one in batches if len(one)), ordered=True)
 
 
-def of_maker(
-    source: str, make: Callable[[], Iterable[Batch]], span: Span, others: Sequence[Entry] = ()
-) -> History:
-    """Return batches that are made in a process of their own, which gets ``make``.
+def of_maker(source: str, maker: Apart[Batch], span: Span, others: Sequence[Entry] = ()) -> History:
+    """Return batches that are made in a process of their own.
 
     ``others`` are entries between them, in their order.
     """
-    made = (one for one in Apart(make) if len(one))
+    made = (one for one in maker if len(one))
     return History(source, span, _woven(made, others), ordered=True)
 
 
@@ -105,9 +103,13 @@ def _entry(batch: Batch) -> Entry:
 
 
 class Apart(Generic[T]):
-    """Iterates over what a process of its own makes, which gets the function that makes it."""
+    """Iterates over what a process of its own makes, which gets the function that makes it.
+
+    ``returned`` is what a generator has returned in the end.
+    """
 
     def __init__(self, make: Callable[[], Iterable[T]]) -> None:
+        self.returned: Any = None
         self._make = make
 
     def __iter__(self) -> Iterator[T]:
@@ -119,6 +121,7 @@ class Apart(Generic[T]):
         try:
             while (piece := _received(made, process)).there:
                 yield from piece.some
+            self.returned = piece.returned
             if piece.error:
                 raise StoreError(f"the history could not be made: {piece.error}")
         finally:
@@ -132,16 +135,18 @@ class _Made(NamedTuple, Generic[T]):
     some: tuple[T, ...] = ()
     there: bool = False
     error: str = ""
+    returned: Any = None
 
 
 def _send(make: Callable[[], Iterable[T]], made: multiprocessing.Queue[_Made[T]]) -> None:
-    error = ""
     try:
-        for one in make():
-            made.put(_Made((one,), there=True))
+        some = iter(make())
+        while True:
+            made.put(_Made((next(some),), there=True))
+    except StopIteration as end:
+        made.put(_Made(returned=end.value))
     except Exception as failure:  # noqa: BLE001 - it is told in the other process
-        error = repr(failure)
-    made.put(_Made(error=error))
+        made.put(_Made(error=repr(failure)))
 
 
 def _received(made: multiprocessing.Queue[_Made[T]], process: BaseProcess) -> _Made[T]:

@@ -34,6 +34,7 @@ class _Episode(BaseModel):
     start_ms: int
     end_ms: int | None = None
     members: tuple[str, ...] = ()
+    evident_ms: int | None = None
 
     def label(self) -> Label:
         """Return what the scoring goes by."""
@@ -45,6 +46,7 @@ class _Episode(BaseModel):
             self.end_ms,
             look_alike=self.what == "look_alike",
             members=frozenset(self.members),
+            evident_ms=self.evident_ms,
         )
 
 

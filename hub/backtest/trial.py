@@ -54,11 +54,13 @@ class Trial:
         """Note which pack every cause is of, on whom each rule is, and what is looked at."""
         pack_of = {id(rule): pack.pack for pack in packs for rule in pack.rules}
         subjects: dict[int, set[str]] = {of: set() for of in pack_of}
+        interval_ms = dict.fromkeys(pack_of, 0)
         points = set(self.points)
         for fault in faults_of(site, packs):
             of = id(fault.rule)
             if fault.judged is None or fault.cause in judged_by_night:
                 subjects[of].add(fault.subject.id)
+                interval_ms[of] = max(interval_ms[of], fault.subject.interval_ms)
             self._pack_of[fault.cause] = pack_of[of]
             points.update(fault.points, () if fault.proof_point is None else (fault.proof_point,))
         self.points = frozenset(points)
@@ -69,6 +71,7 @@ class Trial:
                 frozenset(rule.finds),
                 milliseconds(rule.delay),
                 frozenset(subjects[id(rule)]),
+                interval_ms[id(rule)],
             )
             for pack in packs
             for rule in pack.rules

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,18 @@ from hub.ports import Refused
 from hub.settings import Settings, build_site, load
 from hub.settings.packs import packs_from
 from hub.site import HUB, Site
-from rules.backtest import Gate, Label, Opinion, Span, opinions, scores, unfound
+from rules.backtest import (
+    Gate,
+    Judged,
+    Label,
+    Opinion,
+    PackScore,
+    Span,
+    judgeable,
+    opinions,
+    scores,
+    unfound,
+)
 from rules.comparison import compared
 from rules.spec import Pack
 
@@ -140,13 +152,17 @@ def _span(arguments: argparse.Namespace, settings: Settings) -> Span | None:
     return Span(*period.span(arguments, settings.zone))
 
 
-def _labels(arguments: argparse.Namespace, settings: Settings, site: Site) -> list[Label] | None:
+def _labels(
+    arguments: argparse.Namespace, settings: Settings, site: Site
+) -> Callable[[], list[Label]] | None:
+    """Return who tells the labels of a file, which are read at once."""
     if arguments.labels is None:
         return None
     subjects = {*site.devices, *site.gateways, *site.places, HUB}
     versions = _versions(arguments, settings)
     rules = {rule.id for packs in versions for pack in packs for rule in pack.rules}
-    return read_labels(arguments.labels, Known(subjects, rules, settings.zone))
+    labels = read_labels(arguments.labels, Known(subjects, rules, settings.zone))
+    return lambda: labels
 
 
 def _judged(arguments: argparse.Namespace, settings: Settings, ground: Ground) -> int:
@@ -162,7 +178,9 @@ def _judged(arguments: argparse.Namespace, settings: Settings, ground: Ground) -
     took_s = clock.monotonic() - began_s
     readings = trials[0].readings
     sys.stderr.write(f"{readings:,} readings in {took_s:.1f} s, {readings / took_s:,.0f}/s\n")
-    report = _report(arguments, ground, [_opinions(arguments, one, ground) for one in trials])
+    labels = ground.known() if ground.known else None
+    said = [_opinions(arguments, one, labels or [], ground.history.span) for one in trials]
+    report = _report(arguments, ground, labels, said)
     report["readings"] = readings
     if arguments.json:
         print(json.dumps(report, ensure_ascii=False))
@@ -171,11 +189,13 @@ def _judged(arguments: argparse.Namespace, settings: Settings, ground: Ground) -
     return 0 if report["gate"]["passed"] else 1
 
 
-def _opinions(arguments: argparse.Namespace, trial: Trial, ground: Ground) -> Judgement:
+def _opinions(
+    arguments: argparse.Namespace, trial: Trial, labels: Sequence[Label], span: Span
+) -> Judgement:
     wanted = _packs(arguments, trial)
     rules = [rule for rule in trial.rules if rule.pack in wanted]
     alarms = [alarm for alarm in trial.raised if alarm.pack in wanted]
-    return Judgement(trial, opinions(ground.labels or [], alarms, rules, ground.history.span))
+    return Judgement(trial, opinions(labels, alarms, rules, span))
 
 
 def _packs(arguments: argparse.Namespace, trial: Trial) -> set[str]:
@@ -184,17 +204,18 @@ def _packs(arguments: argparse.Namespace, trial: Trial) -> set[str]:
 
 
 def _report(
-    arguments: argparse.Namespace, ground: Ground, versions: list[Judgement]
+    arguments: argparse.Namespace,
+    ground: Ground,
+    known: Sequence[Label] | None,
+    versions: list[Judgement],
 ) -> dict[str, Json]:
     """Put together what is printed; the last version is the one that is judged."""
     judged, span = versions[-1], ground.history.span
     wanted = _packs(arguments, judged.trial)
     rules = [rule for rule in judged.trial.rules if rule.pack in wanted]
-    labels = ground.labels or []
+    labels = known or []
     found = scores(labels, judged.said, rules, span)
-    gate = Gate(arguments.min_precision, arguments.min_recall)
-    short = [line for one in found for line in gate.shortfalls(one)]
-    labelled = ground.labels is not None
+    labelled = known is not None
     report: dict[str, Json] = {
         "source": ground.history.source,
         "start_ms": span.start_ms,
@@ -202,12 +223,23 @@ def _report(
         "labels": len(labels) if labelled else None,
         "packs": [score_json(one, labelled=labelled) for one in found],
         "no_rule_finds": unfound(labels, judged.trial.rules) if "all" in arguments.pack else {},
-        "gate": {"passed": not short, "short": short},
+        "gate": _gate(arguments, found, rules),
     }
     if len(versions) > 1:
         difference = compared(versions[0].said, judged.said)
         report["comparison"] = comparison_json(difference, labelled=labelled)
     return report
+
+
+def _gate(
+    arguments: argparse.Namespace, found: Sequence[PackScore], rules: Sequence[Judged]
+) -> dict[str, Json]:
+    """Hold the packs against the gate; of all packs those that can be judged here."""
+    asked = judgeable(found, rules) if "all" in arguments.pack else found
+    gate = Gate(arguments.min_precision, arguments.min_recall)
+    short = [line for one in asked for line in gate.shortfalls(one)]
+    left_out = [one.pack for one in found if one not in asked]
+    return {"passed": not short, "short": short, "left_out": left_out}
 
 
 def progress(span: Span) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from hub.backtest.history import History, of_entries, of_maker
+from hub.backtest.history import Apart, History, of_entries, of_maker
 from hub.cli import campus_month
 from hub.cli.virtual import play_virtual, site_of
 from hub.health.broker import BACK_MS, LOST_MS
@@ -24,11 +24,14 @@ BROKER = "broker_down"
 
 
 class Ground(NamedTuple):
-    """What rules are judged on; without ``labels`` nobody knows what is true of it."""
+    """What rules are judged on.
+
+    ``known`` tells what is true of it, once it is over; None: nobody knows.
+    """
 
     site: Site
     history: History
-    labels: list[Label] | None
+    known: Callable[[], list[Label]] | None
 
 
 def of_scenario(
@@ -50,25 +53,30 @@ def of_scenario(
     ]
     span = Span(scenario.start_ms, scenario.end_ms)
     history = of_entries(_named(scenario, seed), played.entries, span)
-    return Ground(site_of(settings), history, labels)
+    return Ground(site_of(settings), history, lambda: labels)
 
 
 def _of_month(scenario: Scenario, seed: int, settings: Settings, days: int | None) -> Ground:
     """Return a month, made while it is judged, with what people announce and the hub notices."""
     site = site_of(settings)
     month = campus_month.month_of(scenario, seed, settings, site, days)
-    make = partial(_made, scenario, seed, settings, days)
+    maker = Apart(partial(_made, scenario, seed, settings, days))
     span = Span(month.start_ms, month.end_ms)
-    history = of_maker(_named(scenario, seed), make, span, beside(month.truth))
-    return Ground(site, history, [_label(one) for one in month.truth])
+    history = of_maker(_named(scenario, seed), maker, span, beside(month.truth))
+    return Ground(site, history, lambda: [_label(one) for one in maker.returned])
 
 
 def _named(scenario: Scenario, seed: int) -> str:
     return f"scenario {scenario.id}, seed {seed}"
 
 
-def _made(scenario: Scenario, seed: int, settings: Settings, days: int | None) -> Iterator[Batch]:
-    return campus_month.month_of(scenario, seed, settings, site_of(settings), days).history()
+def _made(
+    scenario: Scenario, seed: int, settings: Settings, days: int | None
+) -> Generator[Batch, None, list[Episode]]:
+    """Yield the readings of a month, and return its truth: what was evident is known then."""
+    month = campus_month.month_of(scenario, seed, settings, site_of(settings), days)
+    yield from month.history()
+    return month.truth
 
 
 def beside(truth: Sequence[Episode]) -> list[Entry]:
@@ -106,4 +114,5 @@ def _label(one: Episode) -> Label:
         one.end_ms,
         look_alike=one.what == "look_alike",
         members=frozenset(one.members),
+        evident_ms=one.evident_ms,
     )

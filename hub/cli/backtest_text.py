@@ -46,6 +46,8 @@ def _figures(score: Score, labelled: bool) -> dict[str, Json]:
         "median_delay_s": _seconds(score.delay_ms(50)),
         "p90_delay_s": _seconds(score.delay_ms(90)),
         "median_delay_in_on_delays": _rounded(on_delays),
+        "delays_s": [_seconds(one) for one in score.delays_ms],
+        "delays_in_on_delays": [_rounded(one) for one in score.on_delays],
         "late": on_delays is not None and on_delays > SLOW,
         **alarms,
     }
@@ -97,6 +99,8 @@ def lines_of(report: Mapping[str, Json], zone: ZoneInfo) -> Iterator[str]:
     late = [one["pack"] for one in report["packs"] if one.get("late")]
     if late:
         yield f"late: the median alarm of {', '.join(late)} comes after more than two on-delays"
+    if left_out := report["gate"]["left_out"]:
+        yield f"no verdict on {', '.join(left_out)}: they find no fault that there can be here"
     for line in report["gate"]["short"]:
         yield f"below the gate: {line}"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hub.backtest import History, Trial, history, of_entries, of_journal, of_store, try_out
-from hub.backtest.history import Ahead, of_batches, of_maker
+from hub.backtest.history import Ahead, Apart, of_batches, of_maker
 from hub.journal import Journal, open_connection
 from hub.model import Batch, Entry, EntryKind
 from hub.ports import StoreError
@@ -186,9 +186,10 @@ def test_what_is_due_at_the_end_of_the_history_still_happens() -> None:
     assert raised(of_entries("told", entries, Span(START, at(10)))) == []
 
 
-def made() -> Iterator[Batch]:
-    """Make a day, in whatever process."""
-    return batches(day(), 100)
+def told() -> Generator[Batch, None, str]:
+    """Make a day, in whatever process, and say something of it in the end."""
+    yield from batches(day(), 100)
+    return "a day"
 
 
 def broken() -> Iterator[Batch]:
@@ -201,12 +202,17 @@ def ended() -> Iterator[Batch]:
 
 
 def test_a_history_that_another_process_makes_is_the_same() -> None:
-    """What people did stands between the readings, in the middle of a batch or not."""
+    """What people did stands between the readings, in the middle of a batch or not.
+
+    What the maker returns is known when it is over.
+    """
     acts = [Entry(EntryKind.ACTION, at(minute), content={"id": "a"}) for minute in (90, 91, 359.7)]
 
-    one = of_maker("made", made, SPAN, acts)
+    maker = Apart(told)
+    one = of_maker("made", maker, SPAN, acts)
 
     entries = list(one.entries)
+    assert maker.returned == "a day"
     assert [entry.at_ms for entry in entries] == sorted(entry.at_ms for entry in entries)
     assert [entry for entry in entries if entry.batch is None] == acts
     assert short(raised(replace(one, entries=entries))) == EXPECTED
@@ -232,7 +238,7 @@ def test_what_is_suppressed_is_no_alarm_and_counts_from_when_people_hear_it() ->
 )
 def test_a_process_that_fails_is_told(make: Callable[[], Iterator[Batch]], said: str) -> None:
     with pytest.raises(StoreError, match=said):
-        list(of_maker("made", make, SPAN).entries)
+        list(of_maker("made", Apart(make), SPAN).entries)
 
 
 def test_what_a_source_raises_is_raised_where_it_is_read() -> None:

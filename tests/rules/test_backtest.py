@@ -17,6 +17,7 @@ from rules.backtest import (
     Raised,
     Span,
     Verdict,
+    judgeable,
     opinions,
     scores,
     unfound,
@@ -159,6 +160,39 @@ def test_delays_are_counted_from_the_beginning_and_in_on_delays() -> None:
     assert whole.delay_ms(90) == pytest.approx(2.8 * ON_MS)
     assert whole.delay_in_on_delays() == 2.0
     assert whole.alarms_per_day == 2.0
+
+
+def test_on_delays_are_counted_from_when_a_fault_shows_in_times_that_the_readings_allow() -> None:
+    shown_ms = BEGAN + 5 * ON_MS
+    slow = replace(FAULT, evident_ms=shown_ms)
+    alarms = [raised(COLD, "b1", shown_ms + 2 * ON_MS)]
+    early = [raised(COLD, "b1", shown_ms - 1)]
+    rare = replace(COLD, interval_ms=4 * ON_MS)
+
+    assert scored([slow], alarms, COLD)["boiler"].whole.on_delays == (2.0,)
+    assert scored([slow], alarms, rare)["boiler"].whole.on_delays == (0.5,)
+    assert scored([slow], early, COLD)["boiler"].whole.on_delays == (0.0,)
+    assert scored([slow], alarms, COLD)["boiler"].whole.delays_ms == (7 * ON_MS,)
+    at_once = replace(COLD, on_delay_ms=0, interval_ms=ON_MS)
+    assert scored([slow], alarms, at_once)["boiler"].whole.on_delays == ()
+
+
+def test_the_time_for_a_hit_is_that_of_the_rule_however_seldom_it_is_read() -> None:
+    rare = replace(COLD, interval_ms=10 * ON_MS)
+
+    assert verdicts([FAULT], [raised(rare, "b1", ENDED + 2 * ON_MS + 1)], rare) == ["false"]
+
+
+def test_no_verdict_is_asked_of_packs_that_can_find_nothing_and_say_nothing() -> None:
+    absent = replace(COLD, pack="gas-boiler", subjects=frozenset())
+    codes = replace(COLD, pack="codes", id="code", finds=frozenset())
+
+    def left(alarms: list[Raised]) -> list[str]:
+        rules = [COLD, absent, codes]
+        return [one.pack for one in judgeable(scored([], alarms, *rules).values(), rules)]
+
+    assert left([]) == ["boiler"]
+    assert left([raised(codes, "b1", BEGAN)]) == ["boiler", "codes"]
 
 
 def test_a_kind_that_no_rule_finds_is_named() -> None:

@@ -115,6 +115,28 @@ def test_a_fault_shows_while_it_lasts_and_not_before_or_after(what, kind, seen) 
     assert not any(seen(now) for now in lived.shown(twin, 60))
 
 
+@pytest.mark.parametrize(
+    ("what", "kind", "seen"),
+    [
+        ("boiler", "thermostat_stuck", BOILER["thermostat_stuck"]),
+        ("boiler", "low_pressure", BOILER["low_pressure"]),
+        ("showers", "valve_no_open", SHOWER["valve_no_open"]),
+    ],
+)
+def test_a_slow_fault_is_evident_from_when_it_shows_and_not_from_its_start(what, kind, seen):
+    lived = Lived()
+    twin = twin_of(lived, what)
+    lived.shown(twin, 60)
+    began_ms = lived.now_ms
+    twin.fault(kind)
+    shown = lived.shown(twin, 8 * 60)
+    first_ms = began_ms + MINUTE * next(n for n, now in enumerate(shown, 1) if seen(now))
+    assert max(began_ms, first_ms - 2 * MINUTE) < twin.evident_ms[kind] <= first_ms
+    twin.repair(twin.cures[kind])
+    twin.fault(kind)
+    assert kind not in twin.evident_ms
+
+
 def test_no_other_fault_is_possible() -> None:
     lived = Lived()
     others = {"sensor_stuck"} | OF_ALL | OF_DIALS

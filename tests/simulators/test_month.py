@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import datetime
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,13 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.backtest import Trial
 from hub.settings import load
 from hub.settings.tree import build_site
+from rules.backtest import FEWEST_LABELS, Label, Span, judgeable, scores, unfound
 from simulators.agenda import drawn
 from simulators.climate import DAY_MS, HOUR_MS
 from simulators.columns import seen
 from simulators.episode import Episode, write_truth
-from simulators.month_plan import CODED, LONG, OF_DEVICES, OF_PLACES
+from simulators.month_plan import CODED, LONG, OF_DEVICES, OF_PLACES, UNDISTURBED
 from simulators.month_site import write_site
 from simulators.noise import normal, normals, uniform, uniforms
 from simulators.registers import value_of, words_of
@@ -39,9 +42,19 @@ def settings(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def devices(settings):
-    site = build_site(settings, lambda ids: {id_: n for n, id_ in enumerate(ids, 1)})
+def site(settings):
+    return build_site(settings, lambda ids: {id_: n for n, id_ in enumerate(ids, 1)})
+
+
+@pytest.fixture(scope="module")
+def devices(site):
     return list(site.devices.values())
+
+
+@pytest.fixture(scope="module")
+def drawn_of(devices):
+    """Return what draws the month of a seed, each once for all tests."""
+    return cache(lambda seed: drawn(seed, START_MS, devices))
 
 
 @given(SEEDS, st.lists(MOMENTS, min_size=1, max_size=50))
@@ -91,12 +104,13 @@ def test_a_filler_and_a_value_out_of_range_are_bad(settings):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 20, 101])
-def test_a_month_has_five_of_every_fault_and_three_times_as_much_that_looks_alike(devices, seed):
-    agenda = drawn(seed, START_MS, devices)
+def test_a_month_has_five_of_every_fault_and_three_times_as_much_that_looks_alike(drawn_of, seed):
+    agenda = drawn_of(seed)
     faults = Counter(one.kind for one in agenda.episodes if one.what == "fault")
-    rows = (*LONG, *OF_PLACES, *OF_DEVICES)
+    rows = (*LONG, *UNDISTURBED, *OF_PLACES, *OF_DEVICES)
     assert set(faults) == {row.kind for row in rows}
-    assert min(row.count for row in rows) >= 5
+    assert min(row.count for row in rows if row.kind != "supply_cut") >= 5
+    assert faults["supply_cut"] >= 5
     alike = sum(one.what == "look_alike" for one in agenda.episodes)
     assert alike >= 3 * sum(faults.values())
     assert all(START_MS <= one.start_ms < one.end_ms for one in agenda.episodes)
@@ -104,9 +118,51 @@ def test_a_month_has_five_of_every_fault_and_three_times_as_much_that_looks_alik
     assert len({one.id for one in agenda.episodes}) == len(agenda.episodes)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 20])
+def test_one_month_has_labels_enough_for_a_verdict_on_every_pack(settings, site, drawn_of, seed):
+    trial = Trial(site, settings.packs, settings.promise, settings.calendar)
+    agenda = drawn_of(seed)
+    labels = [
+        Label(one.id, one.kind, one.subject, one.start_ms, one.end_ms, one.what == "look_alike",
+              frozenset(one.members))
+        for one in agenda.episodes
+    ]  # fmt: skip
+    span = Span(START_MS, START_MS + 30 * DAY_MS)
+    found = judgeable(scores(labels, [], trial.rules, span), trial.rules)
+    few = {one.pack: one.whole.labels for one in found if one.whole.labels < FEWEST_LABELS}
+    assert [one.pack for one in found] == [
+        "boiler", "building", "gateway", "hub", "meter", "room-meter", "shower"
+    ]  # fmt: skip
+    assert few == {}
+    assert unfound(labels, trial.rules) == {}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 20])
+def test_a_dark_building_is_seen_at_its_line_where_it_has_one_only(devices, drawn_of, seed):
+    lines: dict[str, set[str | None]] = {}
+    for device in devices:
+        lines.setdefault(device.place.split("/")[0], set()).add(device.gateway)
+    cuts = [one for one in drawn_of(seed).episodes if one.kind == "supply_cut"]
+    assert {one.subject for one in cuts} == {"dorm-01", "dorm-07", "dorm-08"}
+    for one in cuts:
+        named = {name for name in one.members if name.startswith("gw-")}
+        assert named == (lines[one.subject] if len(lines[one.subject]) == 1 else set())
+
+
+@pytest.mark.parametrize("seed", [1, 2, 20])
+def test_a_sum_of_a_day_is_well_again_before_it_is_wrong_anew(drawn_of, seed):
+    wrong = [
+        one for one in drawn_of(seed).episodes
+        if one.kind == "scale_wrong" and one.subject.endswith("/main")
+    ]  # fmt: skip
+    for one, after in pairwise(sorted(wrong, key=lambda one: (one.subject, one.start_ms))):
+        if one.subject == after.subject:
+            assert after.start_ms - one.end_ms >= 2 * DAY_MS
+
+
 @pytest.mark.parametrize("seed", [1, 2, 20, 101])
-def test_a_device_has_one_fault_at_a_time_and_rests_after_it(devices, seed):
-    agenda = drawn(seed, START_MS, devices)
+def test_a_device_has_one_fault_at_a_time_and_rests_after_it(devices, drawn_of, seed):
+    agenda = drawn_of(seed)
     known = {device.id for device in devices}
     spans: dict[str, list[tuple[int, int]]] = {}
     for one in agenda.episodes:
@@ -118,8 +174,8 @@ def test_a_device_has_one_fault_at_a_time_and_rests_after_it(devices, seed):
             assert start_ms - end_ms >= 3 * HOUR_MS
 
 
-def test_half_of_the_faults_that_a_device_could_notice_it_does_not(devices):
-    agenda = drawn(3, START_MS, devices)
+def test_half_of_the_faults_that_a_device_could_notice_it_does_not(drawn_of):
+    agenda = drawn_of(3)
     coded = {f"{kind}-{of}".replace("_", "-") for of, kinds in CODED.items() for kind in kinds}
     noticed: dict[str, list[bool]] = {}
     for one in agenda.episodes:
@@ -146,7 +202,7 @@ def test_a_cold_snap_comes_and_goes_within_hours():
 
 
 def test_a_truth_file_has_a_line_about_the_whole_and_one_for_each_episode(tmp_path):
-    one = Episode("e1", "fault", "leak", "dorm-07/boiler-1", 1, 2, False, ["a", "b"])
+    one = Episode("e1", "fault", "leak", "dorm-07/boiler-1", 1, 3, False, ["a", "b"], 2)
     write_truth(tmp_path / "truth.jsonl", {"scenario": "x", "seed": 1}, [one])
     head, line = (tmp_path / "truth.jsonl").read_text("utf-8").splitlines()
     assert json.loads(head) == {"scenario": "x", "seed": 1}
@@ -156,7 +212,8 @@ def test_a_truth_file_has_a_line_about_the_whole_and_one_for_each_episode(tmp_pa
         "kind": "leak",
         "subject": "dorm-07/boiler-1",
         "start_ms": 1,
-        "end_ms": 2,
+        "end_ms": 3,
         "code_silent": False,
         "members": ["a", "b"],
+        "evident_ms": 2,
     }

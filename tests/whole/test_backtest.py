@@ -93,7 +93,7 @@ def test_a_pack_that_finds_what_people_saw_passes(
     code, report = judged(capsys, *on_history(stored))
 
     (pack,) = report["packs"]
-    assert (code, report["gate"]) == (0, {"passed": True, "short": []})
+    assert (code, report["gate"]) == (0, {"passed": True, "short": [], "left_out": []})
     assert (pack["labels"], pack["hits"], pack["false"], pack["missed"]) == (DAYS, DAYS, 0, 0)
     assert pack["median_delay_s"] == 600
     assert report["readings"] == DAYS * 288
