@@ -102,19 +102,24 @@ Failure = Literal["line", "supply", "heat"]
 
 
 class When(Spec):
-    """When a rule is in force, by the names of the calendar; all that is written must hold.
+    """When a rule is in force; all that is written must hold.
 
-    Inside ``hours``, ``outside`` other hours, ``in`` a season.
+    By the names of the calendar: inside ``hours``, ``outside`` other hours, ``in`` a season. And by
+    the ``mode`` that the device itself last said it is in; before it has said any, the rule is in
+    force.
     """
 
     hours: Id | None = None
     outside: Id | None = None
     season: Literal["term", "vacation"] | None = Field(None, alias="in")
+    mode: Condition | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("write one or more of hours, outside and in")
+            raise ValueError("write one or more of hours, outside, in and mode")
+        if self.mode is not None and self.mode.minus is not None:
+            raise ValueError("a mode is a condition on one point, without minus")
         return self
 
 

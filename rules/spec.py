@@ -102,6 +102,9 @@ class Pack(Spec):
             if (rule.kind == "health") != (about == "hub"):
                 what = "rules of the kind health, and no others, apply to the hub"
                 raise FormError(key, f"rule {rule.id}: {what}")
+            if rule.when and rule.when.mode and about in (*AROUND, "hub"):
+                what = f"a mode is what a device says of itself, and a {about} says none"
+                raise FormError(("rules", n, "when", "mode"), f"rule {rule.id}: {what}")
             if isinstance(rule, ErrorsRule) and about != "gateway":
                 raise FormError(key, f"rule {rule.id}: rules of the kind errors apply to gateways")
             if isinstance(rule, StreamForm) and isinstance(rule, MembersRule) != (about in AROUND):

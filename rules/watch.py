@@ -109,6 +109,10 @@ class Watch:
         """Return the instant of the last reading of a point, -1 when there was none."""
         return int(self._bands.at_ms[self._point_of[number]])
 
+    def last(self, number: int) -> float:
+        """Return the last good value of a point, NaN when there was none."""
+        return float(self._bands.value[self._point_of[number]])
+
     def read(self, batch: Batch) -> list[tuple[str, Transition]]:
         """Take readings; return the transitions in the order of the readings."""
         self._held.clear()

@@ -62,7 +62,8 @@ class Trial:
                 subjects[of].add(fault.subject.id)
                 interval_ms[of] = max(interval_ms[of], fault.subject.interval_ms)
             self._pack_of[fault.cause] = pack_of[of]
-            points.update(fault.points, () if fault.proof_point is None else (fault.proof_point,))
+            beside = (fault.proof_point, fault.mode_point)
+            points.update(fault.points, (number for number in beside if number is not None))
         self.points = frozenset(points)
         self.rules = [
             Judged(

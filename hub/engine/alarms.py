@@ -185,6 +185,15 @@ class Alarms:
             effects += self._return(fault, now_ms) if now_ms >= alarm.until_ms else []
         return effects
 
+    def turn_mode(self, fault: Fault, at_ms: int) -> list[Effect]:
+        """Look again at what suppresses an alarm: the mode of its subject has changed."""
+        alarm = fault.alarm
+        if alarm is None or alarm.state is not AlarmState.SUPPRESSED:
+            return []
+        hold = self._holds.now(fault, at_ms)
+        same = hold is not None and (hold.reason, hold.until_ms) == (alarm.reason, alarm.until_ms)
+        return [] if same else self._return(fault, at_ms)
+
     def end_outage(self, at_ms: int) -> list[Effect]:
         """Look again at what planned outages suppress: one has ended early."""
         effects: list[Effect] = []

@@ -16,8 +16,10 @@ from hub.desk.action import action_of
 from hub.desk.section import Opening
 from hub.engine.agenda import Agenda
 from hub.engine.alarms import Alarms, stands
-from hub.engine.fault import Fault, faults_of, said_in, share_in, verdict_in
+from hub.engine.fault import Fault, faults_of, said_in
+from hub.engine.hearing import Heard, Hearing
 from hub.engine.holds import Holds
+from hub.engine.modes import Modes
 from hub.engine.outages import Outages
 from hub.engine.planning import Planning
 from hub.engine.proving import proof_rows
@@ -62,24 +64,18 @@ class Core:
         self._site = site
         self._desk = Desk(promise, site.zone)
         self._faults: dict[str, Fault] = {fault.cause: fault for fault in faults_of(site, packs)}
-        proofs = {fault.proof_point for fault in self._faults.values()} - {None}
+        faults = self._faults.values()
+        beside = {number for one in faults for number in (one.proof_point, one.mode_point)}
         self._watch = Watch(
             [Watched(name, fault.machine, fault.points) for name, fault in self._faults.items()],
-            [number for number in proofs if number is not None],
+            [number for number in beside if number is not None],
         )
-        self._own: dict[str, Fault] = {  # by what the hub says something about
-            fault.rule.subject: fault
-            for fault in self._faults.values()
-            if fault.rule.kind == "health"
-        }
-        self._noisy: dict[str, list[Fault]] = {}  # by gateway, the rules about its errors
-        for fault in self._faults.values():
-            if fault.errors:
-                self._noisy.setdefault(fault.subject.id, []).append(fault)
+        self._modes = Modes(faults, self._watch.last)
+        self._hearing = Hearing(self._faults)
         topology = Topology(site)
         self._roots = Roots(self._faults.values(), topology)
         self._outages = Outages(topology.within)
-        holds = Holds(self._outages, calendar, self._roots)
+        holds = Holds(self._outages, calendar, self._modes, self._roots)
         self._alarms = Alarms(self._desk, holds, self._schedule)
         self._planning = Planning(site, self._outages, self._alarms, self._faults)
         self._acted: dict[str, str] = {}  # of the latest actions, what they were about
@@ -121,7 +117,7 @@ class Core:
         elif entry.kind is EntryKind.HEALTH:
             effects += self._hear(entry)
         elif entry.kind is EntryKind.JUDGEMENT:
-            effects += self._hear_judgement(entry)
+            effects += self._heard(self._hearing.of_a_day(entry))
         return effects
 
     def next_due_ms(self) -> int | None:
@@ -195,6 +191,20 @@ class Core:
             self._schedule(name)
 
     def _read(self, batch: Batch) -> list[Effect]:
+        """Take readings, cut where a device turns to another mode: it is known from then on."""
+        effects: list[Effect] = []
+        start = 0
+        for row, faults in self._modes.turns(batch):
+            effects += self._read_piece(batch.taken(slice(start, row)))
+            start = row + 1
+            effects += self._read_piece(batch.taken(slice(row, start)))
+            for fault in faults:
+                at_ms = max(self._now_ms, int(batch.at_ms[row]))
+                effects += self._alarms.turn_mode(fault, at_ms)
+                self._schedule(fault.cause)
+        return effects + self._read_piece(batch.taken(slice(start, None)) if start else batch)
+
+    def _read_piece(self, batch: Batch) -> list[Effect]:
         """Take readings; those that may prove a fix are taken one by one, after the rules."""
         effects: list[Effect] = []
         start = 0
@@ -272,26 +282,18 @@ class Core:
 
     def _hear(self, entry: Entry) -> list[Effect]:
         """Take a change of health; the loss of devices and lines is seen in their readings."""
-        for fault in self._noisy.get(str(entry.content.get("line")), ()):
-            if fault.errors:
-                fault.errors.hear(share_in(entry))
-                self._schedule(fault.cause)
+        for fault in self._hearing.of_a_line(entry):
+            self._schedule(fault.cause)
         return self._hear_own(str(entry.content.get("hub", "")), said_in(entry))
 
     def _hear_own(self, subject: str, said: Said) -> list[Effect]:
-        """Take what the hub says about something of its own."""
-        fault = self._own.get(subject)
-        transition = fault.told.hear(said) if fault and fault.told else None
-        return self._heard(fault, transition) if fault and transition else []
+        return self._heard(self._hearing.of_itself(subject, said))
 
-    def _hear_judgement(self, entry: Entry) -> list[Effect]:
-        """Take what the daily look judged; a rule or subject may be gone meanwhile."""
-        fault = self._faults.get(str(entry.content["cause"]))
-        transition = fault.judged.hear(verdict_in(entry)) if fault and fault.judged else None
-        return self._heard(fault, transition) if fault and transition else []
-
-    def _heard(self, fault: Fault, transition: Transition) -> list[Effect]:
+    def _heard(self, heard: Heard | None) -> list[Effect]:
         """Let a fault begin, become worse or end, as somebody said."""
+        if heard is None:
+            return []
+        fault, transition = heard
         if transition.raised and fault.there:
             at_ms = max(self._now_ms, transition.at_ms)
             return self._alarms.worsen(fault, transition.value, at_ms)
@@ -316,7 +318,7 @@ class Core:
 
     def _hear_lines(self, at_ms: int) -> list[Effect]:
         """Say that the hub's own uplink is lost when every line is: one cause, one alarm."""
-        lines, uplink = self._roots.lines(self._site.gateways), self._own.get("uplink")
+        lines, uplink = self._roots.lines(self._site.gateways), self._hearing.own("uplink")
         lost = lines.all > 1 and lines.lost == lines.all
         if uplink is None or uplink.machine.active == lost:  # several lines may fail in one instant
             return []

@@ -42,7 +42,8 @@ class Subject:
 class Fault:
     """What may go wrong with one subject; ``alarm`` is there until cleared and acknowledged.
 
-    ``points`` are the inputs of its machine: none for what the hub says about itself.
+    ``points`` are the inputs of its machine: none for what the hub says about itself;
+    ``mode_point`` is where the subject says the mode that the rule asks for.
     """
 
     cause: str
@@ -58,6 +59,7 @@ class Fault:
     why: Mapping[str, Json] = field(default_factory=dict)  # what was known as it began
     pending: list[str] = field(default_factory=list)  # its effects, not yet in its ticket
     pending_ms: int | None = None  # the first of these was inhibited then
+    mode_point: int | None = None
 
     @property
     def there(self) -> bool:
@@ -225,6 +227,8 @@ def _faults(pack: Pack, subject: Subject) -> Iterator[Fault]:
             inputs = tuple(subject.points[name] for name in rule.inputs) if there else ()
         if there:
             proof = subject.points.get(rule.proof.point) if rule.proof else None
+            asked = rule.when.mode if rule.when else None
+            mode = subject.points.get(asked.point) if asked else None
             yield Fault(
                 cause_of(subject.id, rule.id),
                 replace(subject, interval_ms=interval_ms),
@@ -232,6 +236,7 @@ def _faults(pack: Pack, subject: Subject) -> Iterator[Fault]:
                 tuple(point.number for point in inputs),
                 proof.number if proof else None,
                 machine(rule, interval_ms, inputs),
+                mode_point=mode.number if mode else None,
             )
 
 

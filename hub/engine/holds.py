@@ -1,10 +1,11 @@
-"""What holds an alarm back: a planned outage, the calendar, or another alarm; pure."""
+"""What holds an alarm back: a planned outage, the calendar, the mode, another alarm; pure."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from hub.engine.fault import Fault
+from hub.engine.modes import Modes
 from hub.engine.outages import Outages
 from hub.engine.roots import GATHER_MS, Roots
 from rules.alarm import Event
@@ -23,8 +24,11 @@ class Hold(NamedTuple):
 class Holds:
     """The one place that decides whether people are told of an alarm."""
 
-    def __init__(self, outages: Outages, calendar: Calendar | None, roots: Roots) -> None:
+    def __init__(
+        self, outages: Outages, calendar: Calendar | None, modes: Modes, roots: Roots
+    ) -> None:
         self.roots = roots
+        self._modes = modes
         self.outages = outages
         self._calendar = calendar
 
@@ -37,6 +41,8 @@ class Holds:
         when = fault.rule.when
         if when and self._calendar and (held := self._calendar.held(when, at_ms)):
             return Hold("suppress", *held)
+        if mode := self._modes.objection(fault):
+            return Hold("suppress", mode)
         root = self.roots.active(fault)
         return inhibited_by(root) if root else None
 

@@ -42,10 +42,12 @@ def _within_rule(
 ) -> Iterator[Problem]:
     words, profiles = concerned
     points = {name for profile in profiles for name in profile.points}
-    proof = [rule.proof.point] if rule.proof else []
-    for name in (*rule.inputs, *proof):
+    named: list[tuple[str, Key]] = [(name, ()) for name in rule.inputs]
+    named += [(rule.proof.point, ("proof",))] if rule.proof else []
+    named += [(rule.when.mode.point, ("when", "mode"))] if rule.when and rule.when.mode else []
+    for name, within in named:
         if name not in points:
-            at = _written(document.data, key, name, () if name in rule.inputs else ("proof",))
+            at = _written(document.data, key, name, within)
             hint = suggestion(name, sorted(points))
             yield document.problem(at, f"no {words} has a point {name!r}{hint}")
     if not (isinstance(rule, StreamForm) and rule.inputs):

@@ -28,6 +28,7 @@ _COUNTED = ("cycling", "count", "peers", "expected", "night", "night_flow")
 _TIMES = ("times", "changes", "good", "nights", "clear_nights", "members")
 _OUTAGE = re.compile(r"outage [0-9a-f]+: (.+)", re.DOTALL)
 _OUTSIDE = re.compile(r"outside ([a-z0-9-]+)")
+_MODE = re.compile(r"mode ([a-z0-9_]+)=(\S+)")
 _KNOWN = ("term", "vacation", "its cause may follow")
 """What the engine says of itself; all else is a person's own words."""
 
@@ -169,6 +170,9 @@ def reason_words(reason: str, reader: Reader) -> str:
         return reader.say("reason-outage", reason=found[1])
     if found := _OUTSIDE.fullmatch(reason):
         return reader.say("reason-outside", hours=found[1])
+    if found := _MODE.fullmatch(reason):
+        value = reader.value(found[1], float(found[2]))
+        return reader.say("reason-mode", point=reader.label(found[1]), value=value)
     return say_code("reason", reason, reader.language) if reason in _KNOWN else reason
 
 

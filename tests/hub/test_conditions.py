@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from hub.engine import Core
-from hub.model import Alarm, AlarmEvent, AlarmState, Effect, Entry, Outage
+from hub.model import Alarm, AlarmEvent, AlarmState, Effect, Entry, Outage, Quality
 from rules.calendar import Calendar, CalendarFile
 from rules.form import When
 from rules.spec import Pack
@@ -22,17 +22,21 @@ from tests.hub.fault_site import (
     PROMISE,
     SILENT,
     START,
+    SUPPLY,
+    TANK,
     action,
     alarm_in,
     core,
     pack,
     play,
     reading,
+    readings,
     site,
     started,
     tick,
     told,
 )
+from tests.rules.making import INVALID
 
 S = AlarmState
 WUHAN = ZoneInfo("Asia/Shanghai")
@@ -179,6 +183,88 @@ def test_what_stands_when_its_hours_end_stays() -> None:
     one = by_calendar({**HOT, "when": {"hours": "hot-water"}})
     play(one, [started(), reading(60, 80)])
     assert events(play(one, [tick(300)])) == []
+
+
+# The mode of a device: its supply temperature plays it, 1 runs and 2 stands
+
+RUNS = {**HOT, "when": {"mode": {"point": "supply_temperature", "equals": 1}}}
+
+
+def turned(minute: float, mode: float, quality: int = Quality.GOOD) -> Entry:
+    return reading(minute, mode, SUPPLY, quality)
+
+
+def test_in_another_mode_an_alarm_is_suppressed_with_its_cause_until_the_mode_turns() -> None:
+    one = core(RUNS)
+    raised = play(one, [started(), turned(1, 2), reading(2, 80)])
+    alarm = alarm_in(raised)
+    assert (alarm.state, alarm.reason) == (S.SUPPRESSED, "mode supply_temperature=2")
+    assert (alarm.until_ms, told(raised)) == (None, [])
+    assert events(play(one, [turned(3, 2), tick(100)])) == []
+    effects = play(one, [turned(101, 1)])
+    assert events(effects) == ["released"]
+    assert told(effects) == [("opened", 101)]
+
+
+def test_what_is_over_before_its_mode_returns_was_never_told() -> None:
+    story = [started(), turned(1, 2), reading(2, 80), reading(3, 55), turned(4, 1), tick(9)]
+    assert events(play(core(RUNS), story)) == ["suppressed", "lapsed"]
+
+
+def test_the_reason_follows_from_one_wrong_mode_to_the_next() -> None:
+    effects = play(core(RUNS), [started(), turned(1, 2), reading(2, 80), turned(3, 4)])
+    assert events(effects) == ["suppressed", "suppressed"]
+    assert alarm_in(effects).reason == "mode supply_temperature=4"
+
+
+def test_what_stands_when_its_mode_ends_stays() -> None:
+    one = core(RUNS)
+    play(one, [started(), turned(1, 1), reading(2, 80)])
+    assert events(play(one, [turned(3, 2), tick(4)])) == []
+
+
+def test_a_mode_that_nobody_has_heard_suppresses_nothing() -> None:
+    assert events(play(core(RUNS), [started(), reading(2, 80)])) == ["raised"]
+    bad = turned(1, 2, INVALID)
+    assert events(play(core(RUNS), [started(), bad, reading(2, 80)])) == ["raised"]
+
+
+def test_a_mode_that_is_heard_late_or_badly_changes_nothing() -> None:
+    one = core(RUNS)
+    play(one, [started(), turned(5, 2), reading(6, 80)])
+    assert events(play(one, [turned(4, 1), turned(7, 1, INVALID)])) == []
+    assert events(play(one, [turned(8, 1)])) == ["released"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_the_mode_at_the_instant_counts_however_the_stream_was_cut(size: int) -> None:
+    rows = [(1, 2, SUPPLY), (2, 80, TANK), (3, 1, SUPPLY), (4, 55, TANK), (5, 80, TANK)]
+    rows += [(6, 2, SUPPLY), (7, 55, TANK), (8, 80, TANK), (9, 1, SUPPLY)]
+    whole = [(minute, value, point, Quality.GOOD) for minute, value, point in rows]
+    one = core(RUNS)
+    play(one, [started()])
+    cut = [readings(whole[n : n + size]) for n in range(0, len(whole), size)]
+    said = events(play(one, cut))
+    assert said == [
+        "suppressed", "released", "cleared", "replaced", "raised",
+        "cleared", "replaced", "suppressed", "released",
+    ]  # fmt: skip
+
+
+def test_a_mode_is_known_after_a_restart() -> None:
+    one, other = core(RUNS), core(RUNS)
+    play(one, [started(), turned(1, 2)])
+    other.load(one.save())
+    assert events(play(other, [reading(2, 80)])) == ["suppressed"]
+
+
+def test_only_a_device_has_a_mode_and_it_is_that_of_one_point() -> None:
+    over = {"id": "any", "kind": "any", "point": "p", "above": 1, "over": {}, "severity": "small"}
+    with pytest.raises(ValidationError, match="a gateway says none"):
+        pack({**over, "when": RUNS["when"]}, kind="gateway")
+    mode = {"point": "a", "minus": "b", "equals": 1}
+    with pytest.raises(ValidationError, match="without minus"):
+        pack({**HOT, "when": {"mode": mode}})
 
 
 # Planned outages

@@ -182,6 +182,8 @@ def test_what_holds_an_alarm_back_is_said_in_the_reader_s_words():
     assert hold_words(hours, reader("en")) == (
         "Suppressed: outside the hours hot-water, until 19:06:40."
     )
+    mode = hold | {"reason": "mode u=1"}
+    assert hold_words(mode, reader("en")) == "Suppressed: the mode of the device, 水泵: on."
     effect = {"event": "inhibit", "reason": "effect of a#b", "until_ms": None, "root": "r1"}
     assert hold_words(effect, reader("en"), "Gateway is silent · gw-1") == (
         "An effect of another fault: Gateway is silent · gw-1."

@@ -80,6 +80,12 @@ def short(alarms: Sequence[Raised]) -> list[tuple[str, str, int, int | None]]:
     return [(one.rule, one.subject, one.at_ms, one.cleared_ms) for one in alarms]
 
 
+def test_a_store_is_asked_also_for_what_rules_only_look_at_beside_their_inputs() -> None:
+    mode = {"mode": {"point": "supply_temperature", "equals": 1}}
+    assert trial(SILENT).points == {1, 3}
+    assert trial({**SILENT, "when": mode}).points == {1, 2, 3, 4}
+
+
 @pytest.mark.parametrize("size", [1, 7, 100, 10_000])
 def test_the_cut_into_batches_changes_nothing(size: int) -> None:
     assert short(raised(of_batches("made", batches(day(), size), SPAN))) == EXPECTED

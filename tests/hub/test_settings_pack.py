@@ -52,6 +52,10 @@ def test_rules_that_fit_are_in_force(folder: Path) -> None:
             "rules/own.yaml:8: rules[1].points[1]: no profile try-meter of kind meter has",
         ),
         (
+            "id: b, kind: code, point: power,\n when: {mode: {point: m, bits: 1}}",
+            "rules/own.yaml:8: rules[1].when.mode.point: no profile try-meter of kind meter has",
+        ),
+        (
             "id: b, kind: jump, point: energy,\n     rated: 1.2",
             "rules/own.yaml:8: rules[1].rated: no profile says how much energy counts at most",
         ),

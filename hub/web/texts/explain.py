@@ -267,6 +267,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "hold-until": ("，直到 {time}", ", until {time}"),
     "reason-outage": ("计划停机，{reason}", "planned outage, {reason}"),
     "reason-outside": ("不在规定时段（{hours}）", "outside the hours {hours}"),
+    "reason-mode": ("设备状态：{point}为 {value}", "the mode of the device, {point}: {value}"),
     "reason-term": ("学期中", "during term"),
     "reason-vacation": ("假期中", "during the vacation"),
     "reason-its cause may follow": ("等待原因出现", "its cause may follow"),
