@@ -18,6 +18,7 @@ from hub.energy.hot_water import Delivery
 from hub.energy.tariff import TariffsFile
 from hub.model import Json
 from hub.ports import ConfigError, Credentials
+from hub.reports.kind import NO_REPORTS, ReportsFile
 from hub.settings.form import fitted
 from hub.settings.left_out import LeftOut
 from hub.settings.references import Draft, broken_references
@@ -54,6 +55,7 @@ PROMISE: TypeAdapter[Service] = TypeAdapter(Service)
 TARIFFS: TypeAdapter[TariffsFile] = TypeAdapter(TariffsFile)
 CALENDAR: TypeAdapter[CalendarFile] = TypeAdapter(CalendarFile)
 ROSTER: TypeAdapter[RosterFile] = TypeAdapter(RosterFile)
+REPORTS: TypeAdapter[ReportsFile] = TypeAdapter(ReportsFile)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Settings:
     profiles: Mapping[str, Profile]
     packs: tuple[Pack, ...]
     promise: Service
+    reports: ReportsFile
     store: StoreSpec
     database: str
     journal: JournalSpec
@@ -118,6 +121,11 @@ class Settings:
     def secret_file(self) -> Path:
         """Return the file of the secret that signs links and labels."""
         return self.data / "secret"
+
+    @property
+    def photos_folder(self) -> Path:
+        """Return the folder of the photos that people sent."""
+        return self.data / "photos"
 
     @property
     def readings_file(self) -> Path:
@@ -182,6 +190,7 @@ class Beside(NamedTuple):
     """What stands beside the campus in files of its own."""
 
     promise: Service
+    reports: ReportsFile
     calendar: CalendarFile
     tariffs: TariffsFile | None
     roster: RosterFile | None = None
@@ -211,6 +220,7 @@ class _Reading:
         self._profiles()
         self._packs()
         promise = self._promise()
+        reports = self._reports()
         tariffs = self._tariffs()
         calendar = self._calendar()
         roster = self._roster(calendar)
@@ -220,11 +230,13 @@ class _Reading:
         self.problems = self._left_out.remaining(self.problems)
         if self.problems or campus is None or promise is None or calendar is None:
             return None
+        if reports is None:
+            return None
         if places:
             campus = campus.model_copy(update={"places": campus.places + places.places})
         if devices:
             campus = campus.model_copy(update={"devices": campus.devices + devices.devices})
-        return self._settled(campus, Beside(promise, calendar, tariffs, roster))
+        return self._settled(campus, Beside(promise, reports, calendar, tariffs, roster))
 
     def _fitted(self, document: Document | None, adapter: TypeAdapter[T]) -> T | None:
         return fitted(document, adapter, self.problems) if document is not None else None
@@ -287,6 +299,8 @@ class _Reading:
                     self._draft.own_packs.append((document, pack))
                 else:
                     self._draft.shipped_packs.append(pack)
+            else:
+                self._draft.packs_unread = True
 
     def _named(self, document: Document, key: str, id_: str, stem: str) -> None:
         if id_ != stem:
@@ -294,10 +308,7 @@ class _Reading:
             self.problems.append(document.problem((key,), what))
 
     def _promise(self) -> Service | None:
-        own = self.folder / "service.yaml"
-        path = own if own.is_file() else shipped() / "service.yaml"
-        name = "service.yaml" if path == own else str(path)
-        document = read_yaml(path, name, self.problems)
+        document = self._own_or_shipped("service.yaml")
         if document is not None:
             top = Row(document, (), document.data)  # it is the policy of all the rest
             self._draft.policies += [top, *document.rows("policies")]
@@ -307,6 +318,19 @@ class _Reading:
         """Read a file of which the shipped one is an example; None where the site has none."""
         path = self.folder / name
         return read_yaml(path, name, self.problems) if path.exists() else None
+
+    def _reports(self) -> ReportsFile | None:
+        document = self._own_or_shipped("reports.yaml")
+        reports = self._fitted(document, REPORTS)
+        own = (self.folder / "reports.yaml").is_file()
+        if document is not None and reports is not None and own:
+            self._draft.reports = (document, reports)
+        return reports
+
+    def _own_or_shipped(self, file: str) -> Document | None:
+        own = self.folder / file
+        path = own if own.is_file() else shipped() / file
+        return read_yaml(path, file if path == own else str(path), self.problems)
 
     def _tariffs(self) -> TariffsFile | None:
         if document := self._own("tariffs.yaml"):
@@ -353,6 +377,7 @@ def settled(
         profiles=profiles,
         packs=packs,
         promise=beside.promise,
+        reports=beside.reports,
         store=campus.store,
         database=campus.database,
         journal=campus.journal,
@@ -383,6 +408,8 @@ def _canonical(
         "rules": {pack.pack: _plain(pack) for pack in packs},
         "service": _plain(beside.promise),
     }
+    if beside.reports != NO_REPORTS:
+        content["reports"] = _plain(beside.reports)
     if beside.tariffs is not None:
         content["tariffs"] = _plain(beside.tariffs)
     if beside.calendar != NO_CALENDAR:
@@ -406,5 +433,6 @@ def schemas() -> dict[str, dict[str, Json]]:
         "tariffs": TARIFFS,
         "calendar": CALENDAR,
         "roster": ROSTER,
+        "reports": REPORTS,
     }
     return {name: adapter.json_schema() for name, adapter in adapters.items()}

@@ -16,6 +16,7 @@ from hub.settings.folder import (
     PACK,
     PROFILE,
     PROMISE,
+    REPORTS,
     ROSTER,
     TARIFFS,
     Beside,
@@ -50,10 +51,13 @@ def recorded(content: Mapping[str, Json], folder: Path) -> Settings:
         part = "roster"
         roster = content.get("roster")
         people = roster and ROSTER.validate_python(roster)
+        part = "reports"
+        reports = REPORTS.validate_python(content.get("reports", {"version": 1}))
         part = "tariffs"
         tariffs = content.get("tariffs")
         prices = tariffs and TARIFFS.validate_python(tariffs, context=RECORDED)
     except (KeyError, ValidationError) as error:
         what = f"{part}: is of a form that this version does not know: {error}"
         raise ConfigError([f"recorded configuration: {what}"]) from error
-    return settled(folder, campus, profiles, packs, Beside(promise, calendar, prices, people))
+    beside = Beside(promise, reports, calendar, prices, people)
+    return settled(folder, campus, profiles, packs, beside)

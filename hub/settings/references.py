@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from drivers.profile import Profile
 from hub.model import Json
+from hub.reports.kind import ReportsFile
 from hub.settings.connection import shared_lines, where, wrong_connections
 from hub.settings.form import suggestion
 from hub.settings.pack import wrong_packs
@@ -37,7 +38,9 @@ class Draft:
     calendar: CalendarFile | None = None  # None: it could not be read
     policies: list[Row] = field(default_factory=list)
     roster: WrittenRoster | None = None
+    reports: tuple[Document, ReportsFile] | None = None  # the site's own
     places_unread: bool = False
+    packs_unread: bool = False
     profiles_unread: set[str] = field(default_factory=set)
 
 
@@ -56,6 +59,7 @@ def broken_references(draft: Draft) -> Iterator[Problem]:
         places = None if draft.places_unread else set(_ids(draft.places))
         hours = None if draft.calendar is None else set(draft.calendar.hours)
         yield from wrong_roster(draft.roster, places, hours)
+    yield from _rules_outside(draft)
     for document, profile in draft.profiles.values():
         yield from _within_profile(document, profile)
     if not draft.profiles_unread:
@@ -153,6 +157,22 @@ def _places_of_policy(row: Row, draft: Draft) -> Iterator[Problem]:
             hint = suggestion(place, sorted(known)) or "; add it to the places"
             key = (*row.key, "for", "places", n)
             yield row.document.problem(key, f"there is no place {place!r}{hint}")
+
+
+def _rules_outside(draft: Draft) -> Iterator[Problem]:
+    """Find what reports may be, and no pack has."""
+    if draft.reports is None or draft.packs_unread:
+        return
+    packs = [*draft.shipped_packs, *(pack for _, pack in draft.own_packs)]
+    known = {rule.id for pack in packs for rule in pack.rules}
+    document, file = draft.reports
+    for g, group in enumerate(file.groups):
+        for k, kind in enumerate(group.kinds):
+            for n, rule in enumerate(kind.rules):
+                if rule not in known:
+                    hint = suggestion(rule, sorted(known)) or "; name one of a rule pack"
+                    key = ("groups", g, "kinds", k, "rules", n)
+                    yield document.problem(key, f"there is no rule {rule!r}{hint}")
 
 
 def _device_references(draft: Draft) -> Iterator[Problem]:

@@ -517,3 +517,15 @@ def test_without_a_checkout_the_packaged_configuration_is_used(
     (tmp_path / "config" / "profiles").mkdir(parents=True)  # somebody else's in site-packages
     monkeypatch.setattr(hub, "__file__", str(tmp_path / "hub" / "__init__.py"))
     assert shipped() == tmp_path.resolve() / "hub" / "_config"
+
+
+def test_reports_name_rules_that_some_pack_has_and_every_kind_once(folder) -> None:
+    text = (shipped() / "reports.yaml").read_text("utf-8")
+    (folder / "reports.yaml").write_text(text.replace("- tank-cold", "- tank-cool"), "utf-8")
+    with pytest.raises(ConfigError, match=r"there is no rule 'tank-cool'; did you mean 'tank-col"):
+        load(folder)
+    (folder / "reports.yaml").write_text(text.replace("id: light", "id: socket"), "utf-8")
+    with pytest.raises(ConfigError, match=r"the kind 'socket' stands there twice"):
+        load(folder)
+    (folder / "reports.yaml").write_text("version: 1\n", "utf-8")
+    assert load(folder).reports.groups == ()
