@@ -58,6 +58,7 @@ async def serve(
 
 def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], Worker]) -> Parts:
     """Return a hub as its pages see it."""
+    roster = settings.duty_roster()
     return Parts(
         site=hub.kept.site,
         profiles=settings.profiles,
@@ -86,6 +87,7 @@ def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], W
         secret=hub.kept.secret,
         public_url=settings.web.public_url,
         tariffs=settings.tariffs,
+        roster=lambda: roster,
         counters=hub.counters,
         polls=hub.polls,
         ready=hub.problems,

@@ -114,6 +114,12 @@ class Site:
         """Return the hub as what its own alarms are about; it stands for no place but the site."""
         return Device(HUB, "", "hub", self.id, timedelta(minutes=1), None, None, ())
 
+    def kind_of(self, subject: str) -> str:
+        """Return the kind of a device or a place, ``gateway`` for one; empty for anything else."""
+        if found := self.devices.get(subject) or self.places.get(subject):
+            return found.kind
+        return "gateway" if subject in self.gateways else ""
+
     def below(self, place: str) -> list[Device]:
         """Return the devices of a place and of everything below it."""
         return [

@@ -7,7 +7,7 @@ shelved, suppressed or inhibited asks nothing of anybody.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from hub.model import Alarm, AlarmEvent, AlarmState, Json
@@ -105,6 +105,26 @@ def load_of(
         mix={name: severities[name] / total for name in sorted(severities)},
         held={str(state): held[state] for state in AlarmState if held[state]},
     )
+
+
+def loads_by(
+    crew_of: Callable[[Alarm], str],
+    alarms: Iterable[Alarm],
+    events: Sequence[AlarmEvent],
+    start_ms: int,
+    end_ms: int,
+) -> dict[str, Load]:
+    """Work out the same figures for each crew, in the order of their ids; "": nobody's."""
+    of_crew: dict[str, list[Alarm]] = {}
+    crews: dict[str, str] = {}
+    for alarm in alarms:
+        crews[alarm.id] = crew = crew_of(alarm)
+        of_crew.setdefault(crew, []).append(alarm)
+    told: dict[str, list[AlarmEvent]] = {crew: [] for crew in of_crew}
+    for event in events:
+        if event.alarm in crews:
+            told[crews[event.alarm]].append(event)
+    return {crew: load_of(of_crew[crew], told[crew], start_ms, end_ms) for crew in sorted(of_crew)}
 
 
 def _most(causes: Counter[tuple[str, str]]) -> list[tuple[tuple[str, str], int]]:

@@ -42,8 +42,8 @@ class Swap(NamedTuple):
 class OnDuty(NamedTuple):
     """Somebody who is on duty, for which crew, in which turn and until when.
 
-    ``skilled`` tells whether the crew is there for the skill that was asked for; crews that take
-    anything come after those.
+    ``fit`` is how well the crew fits, least is best. ``skilled``: it is there for the skill that
+    was asked for; crews that take anything come after those.
     """
 
     person: str
@@ -51,6 +51,7 @@ class OnDuty(NamedTuple):
     turn: str
     until_ms: int
     skilled: bool
+    fit: tuple[int, ...] = ()
 
 
 class Roster:
@@ -103,30 +104,35 @@ class Roster:
     def on_duty(self, at_ms: int, place: str, skill: str = "") -> list[OnDuty]:
         """Return who is on duty for a place and a skill, the fittest first.
 
-        First who is there for the skill; of them the site's own people, then contractors; then
-        who is bound most closely to the place, then the order of the file.
+        First who is there for the skill, or where none is asked for, for anything; of them the
+        site's own people, then contractors; then who is bound most closely to the place, then the
+        order of the file.
         """
-        found = []
+        found: list[OnDuty] = []
         for turn in self.working(at_ms):
             crew = self.crews[turn.crew]
             fit = self.fit(crew, place, skill)
             if fit is None:
                 continue
+            skilled = bool(skill and crew.skills)
             found += [
-                (fit, OnDuty(person, crew.id, turn.id, turn.end_ms, bool(skill and crew.skills)))
+                OnDuty(person, crew.id, turn.id, turn.end_ms, skilled, fit)
                 for person in turn.people
                 if self.can(person, crew, skill)
             ]
-        ordered = sorted(found, key=lambda one: one[0])
-        return list({one.person: one for _, one in reversed(ordered)}.values())[::-1]
+        order = list(self.crews)
+        found.sort(key=lambda one: (one.fit, order.index(one.crew)))
+        return list({one.person: one for one in reversed(found)}.values())[::-1]
 
     def fit(self, crew: Crew, place: str, skill: str) -> tuple[int, ...] | None:
         """Return how well a crew fits a place and a skill, least is best; None: not at all."""
         depth = crew.depth(place)
         if depth is None or (skill and crew.skills and skill not in crew.skills):
             return None
-        general = bool(skill and not crew.skills)
-        return general, crew.contractor, -depth, list(self.crews).index(crew.id)
+        other = bool(skill) != bool(
+            crew.skills
+        )  # there for any trade, or for a trade not asked for
+        return other, crew.contractor, -depth
 
     def can(self, person: str, crew: Crew, skill: str) -> bool:
         """Tell whether a member of a crew that fits has the skill."""
@@ -139,7 +145,7 @@ class Roster:
         return min(fits, key=lambda one: one[0])[1] if fits else None
 
     def skill_of(self, kind: str) -> str:
-        """Return the skill that a kind of device or report asks for; empty: any."""
+        """Return the skill that a kind of device, place or report asks for; empty: any."""
         return next((one.id for one in self.file.skills if kind in one.kinds), "")
 
     def person_of(self, user: str) -> Person | None:

@@ -42,7 +42,7 @@ class Person(Spec):
 
 
 class Skill(Spec):
-    """A trade; ``kinds`` are the kinds of devices and of reports that ask for it."""
+    """A trade; ``kinds`` are the kinds of devices, places and reports that ask for it."""
 
     id: Id
     name: Words

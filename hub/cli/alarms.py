@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.backtest import Trial, try_out
 from hub.cli import campus_month, period
@@ -20,10 +21,12 @@ from hub.cli.scenarios import find, site_of_scenario
 from hub.cli.virtual import Played, play_virtual
 from hub.clock import RealClock
 from hub.database import records
+from hub.desk.duty import crew_of
+from hub.model import Alarm, AlarmEvent
 from hub.ports import Refused
-from hub.settings import load
-from hub.web.api.alarms import written_load
-from rules.load import MOST_PER_HOUR, Load, load_of
+from hub.settings import Settings, load
+from hub.web.api.alarms import written_load, written_loads
+from rules.load import MOST_PER_HOUR, Load, load_of, loads_by
 from simulators.scenario import Scenario
 
 LATELY_MS = 7 * 86_400_000
@@ -52,14 +55,43 @@ def add_commands(commands: Any) -> None:
 
 def audit(arguments: argparse.Namespace) -> int:
     """Print the figures; 0 when a crew can bear them, else 1."""
-    load_ = _of_scenario(arguments) if arguments.scenario else _of_hub(arguments)
-    print(
-        json.dumps(written_load(load_), ensure_ascii=False) if arguments.json else readable(load_)
-    )
-    return 0 if load_.bearable else 1
+    found = _of_scenario(arguments) if arguments.scenario else _of_hub(arguments)
+    if arguments.json:
+        crews = written_loads(found.crews)
+        print(json.dumps(written_load(found.all) | {"crews": crews}, ensure_ascii=False))
+    else:
+        print(readable(found.all))
+        for crew, one in found.crews.items():
+            print(f"  of {crew or 'no crew'}: {one.alarms} alarms, {one.per_hour:.2f} an hour")
+    return 0 if found.all.bearable else 1
 
 
-def _of_scenario(arguments: argparse.Namespace) -> Load:
+class Loads(NamedTuple):
+    """The figures in all, and of each crew where the site has a roster."""
+
+    all: Load
+    crews: Mapping[str, Load]
+
+
+def _loads(
+    settings: Settings,
+    alarms: Collection[Alarm],
+    events: Sequence[AlarmEvent],
+    start_ms: int,
+    end_ms: int,
+) -> Loads:
+    crews: Mapping[str, Load] = {}
+    if roster := settings.duty_roster():
+        kinds: dict[str, str] = {place.id: place.kind for place in settings.places}
+        kinds |= {one.id: settings.profiles[one.profile].kind for one in settings.devices}
+        crews = loads_by(
+            lambda one: crew_of(roster, kinds.get(one.device, ""), one.place),
+            alarms, events, start_ms, end_ms,
+        )  # fmt: skip
+    return Loads(load_of(alarms, events, start_ms, end_ms), crews)
+
+
+def _of_scenario(arguments: argparse.Namespace) -> Loads:
     if arguments.start or arguments.end:
         raise Refused("a scenario has its own time; leave --from and --to")
     scenario = find(arguments.scenario)
@@ -70,12 +102,13 @@ def _of_scenario(arguments: argparse.Namespace) -> Load:
     if arguments.days is not None:
         raise Refused(f"--days is for a labelled month; {scenario.id} is played to its end")
     seed = scenario.seed if arguments.seed is None else arguments.seed
-    played = play_virtual(site_of_scenario(scenario, arguments.config), scenario, seed)
+    settings = site_of_scenario(scenario, arguments.config)
+    played = play_virtual(settings, scenario, seed)
     alarms, events = played.alarms.values(), played.alarm_events
-    return load_of(alarms, events, scenario.start_ms, scenario.end_ms)
+    return _loads(settings, alarms, events, scenario.start_ms, scenario.end_ms)
 
 
-def _of_month(scenario: Scenario, arguments: argparse.Namespace) -> Load:
+def _of_month(scenario: Scenario, arguments: argparse.Namespace) -> Loads:
     """Lead the rules in force through the columns of a month, without a database."""
     if arguments.config:
         raise Refused(f"{scenario.id} has a site of its own; leave --config")
@@ -85,10 +118,11 @@ def _of_month(scenario: Scenario, arguments: argparse.Namespace) -> Load:
     span = ground.history.span
     with settled():
         try_out([trial], ground.history, progress(span))
-    return load_of(played.alarms.values(), played.alarm_events, span.start_ms, span.end_ms)
+    alarms, events = played.alarms.values(), played.alarm_events
+    return _loads(settings, alarms, events, span.start_ms, span.end_ms)
 
 
-def _of_hub(arguments: argparse.Namespace) -> Load:
+def _of_hub(arguments: argparse.Namespace) -> Loads:
     if arguments.days is not None:
         raise Refused("--days is for a labelled month; name the time with --from and --to")
     settings = load(arguments.config or Path("config"))
@@ -102,7 +136,7 @@ def _of_hub(arguments: argparse.Namespace) -> Load:
     with kept_tables(settings) as database:
         events = records.alarm_events(database, start_ms, end_ms)
         alarms = records.alarms_of(database, {event.alarm for event in events})
-    return load_of(alarms, events, start_ms, end_ms)
+    return _loads(settings, alarms, events, start_ms, end_ms)
 
 
 def readable(load_: Load) -> str:

@@ -53,9 +53,9 @@ def add_commands(commands: Any) -> None:
 def check(arguments: argparse.Namespace) -> int:
     """Print what is not covered; 0 when everything is, else 1."""
     settings = load(arguments.config)
-    if settings.roster is None:
+    roster = settings.duty_roster()
+    if roster is None:
         raise Refused(f"{arguments.config} has no roster.yaml; `campus-hub schema roster` shows it")
-    roster = Roster(settings.roster, settings.zone, settings.calendar)
     found = _examined(settings, roster, _first(arguments, settings), _days(arguments))
     text = json.dumps(_written(roster, found), ensure_ascii=False)
     print(text if arguments.json else "\n".join(_readable(roster, found)))

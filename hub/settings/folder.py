@@ -41,6 +41,7 @@ from hub.settings.spec import (
 )
 from hub.settings.storage import HoldSpec
 from rules.calendar import NO_CALENDAR, CalendarFile
+from rules.roster import Roster
 from rules.roster_form import RosterFile
 from rules.service import Service
 from rules.spec import Pack
@@ -96,6 +97,10 @@ class Settings:
     def zone(self) -> ZoneInfo:
         """Return the zone of the site's civil time."""
         return ZoneInfo(self.site.timezone)
+
+    def duty_roster(self) -> Roster | None:
+        """Return the roster in the site's civil time; None where the site has none."""
+        return Roster(self.roster, self.zone, self.calendar) if self.roster else None
 
     @property
     def lock_file(self) -> Path:

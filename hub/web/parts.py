@@ -15,6 +15,7 @@ from hub.ports import Clock, TimeSeriesStore, Twins, Worker
 from hub.secret import Secret
 from hub.site import Site
 from rules.load import Flood
+from rules.roster import Roster
 from rules.spec import Pack
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Parts:
     ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
     ``save`` writes a backup of all data to a file.
     ``secret`` signs links and labels, which begin with ``public_url``.
+    ``roster`` gives the one in force with its swaps, None where the site has none.
     ``commands`` is None where writes are off, ``tariffs`` where the site has written none,
     ``twins`` outside demonstrations.
     """
@@ -70,6 +72,7 @@ class Parts:
     commands: Commands | None = None
     meter_changes: MeterChanges | None = None
     tariffs: TariffsFile | None = None
+    roster: Callable[[], Roster | None] = lambda: None
     twins: Twins | None = None
     counters: Callable[[], Mapping[str, float]] = dict
     polls: Callable[[], Mapping[str, Mapping[str, float]]] = dict

@@ -21,6 +21,16 @@ from tests.whole.site import BUILDING, write_site
 METER = "dorm-07/meter-101"
 
 
+ROSTER = """\
+version: 1
+skills: [{id: power, name: {zh: 电, en: Power}, kinds: [meter]}]
+people: [{id: anna, name: Anna}]
+crews:
+  - {id: duty, name: {zh: 值, en: Duty}, members: [anna]}
+  - {id: electric, name: {zh: 电, en: Power}, members: [anna], skills: [power]}
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (web_port,) = free_ports(1)
@@ -70,6 +80,20 @@ def test_an_audit_of_a_hub_is_a_gate(folder: Path, capsys) -> None:
     keep(folder, 7 * 24 * 6 + 1)
     assert run(asked) == 1
     assert "NOT bearable" in capsys.readouterr().out
+
+
+def test_an_audit_tells_what_each_crew_had(folder: Path, capsys) -> None:
+    keep(folder, 3)
+    asked = ["alarms", "audit", "--config", str(folder)]
+    assert run([*asked, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["crews"] == []  # no roster, no crews
+    (folder / "roster.yaml").write_text(ROSTER, "utf-8")
+    assert run([*asked, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["crew"], one["alarms"]) for one in found["crews"]] == [("electric", 3)]
+    assert found["alarms"] == 3
+    assert run(asked) == 0
+    assert "of electric: 3 alarms" in capsys.readouterr().out
 
 
 def test_one_alarm_that_chatters_fails_the_audit(folder: Path, capsys) -> None:

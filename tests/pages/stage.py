@@ -33,6 +33,7 @@ from hub.settings import Settings, build_site, load
 from hub.site import Device
 from hub.store import open_store
 from hub.web import Parts
+from rules.roster import Roster
 from simulators.campus import Fleet
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -122,6 +123,7 @@ class Stage:
             allowed=True,
         )
         self.ledger = Ledger(self.site, self.store)
+        self.roster: Roster | None = None
         consumption = Consumption(self.site, self.ledger)
         self.parts = Parts(
             secret=Secret("a secret of the stage, for tests"),
@@ -140,6 +142,7 @@ class Stage:
             database_worker=worker,
             act=self.act,
             access=self.access,
+            roster=lambda: self.roster,
             health=self.health,
             probe=Probe(
                 site=self.site,

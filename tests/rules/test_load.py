@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.model import Alarm, AlarmEvent, AlarmState, Text
-from rules.load import HOUR_MS, Flood, load_of
+from rules.load import HOUR_MS, Flood, load_of, loads_by
 
 S = AlarmState
 MINUTE = 60_000
@@ -70,6 +70,14 @@ def test_the_top_are_the_causes_that_rose_most_with_their_share() -> None:
     load = load_of(rows, events, 0, HOUR_MS)
     assert load.top[0] == ("d0", "cold", 2, 0.5)
     assert load.mix == {"small": 1.0}
+
+
+def test_each_crew_has_figures_of_its_own_and_together_they_are_all() -> None:
+    rows = [alarm(n) for n in range(7)]
+    events = [told(n, n * MINUTE) for n in range(7)]
+    crews = loads_by(lambda one: "" if one.id == "a6" else one.device, rows, events, 0, HOUR_MS)
+    assert {crew: one.alarms for crew, one in crews.items()} == {"": 1, "d0": 2, "d1": 2, "d2": 2}
+    assert sum(one.per_hour for one in crews.values()) == load_of(rows, events, 0, HOUR_MS).per_hour
 
 
 def test_the_state_of_a_flood_survives_a_restart() -> None:

@@ -89,7 +89,7 @@ def crews() -> Roster:
         ("x", "lifts", ["c", "a"]),
         ("y", "lifts", ["a"]),
         ("x-2/1", "water", ["b", "a"]),  # x is no part of x-2
-        ("x/1", "", ["c", "a", "b", "d"]),  # anybody: closest first
+        ("x/1", "", ["a", "c", "b", "d"]),  # first who takes anything
     ],
 )
 def test_the_fittest_come_first(place: str, skill: str, who: list[str]) -> None:

@@ -77,6 +77,15 @@ async def test_the_figures_of_the_last_hours(person, played):
     assert (await person.get("/api/v1/alarms/kpi?hours=0")).status_code == 422
 
 
+async def test_the_figures_of_each_crew_are_parts_of_the_whole(person, played):
+    played.clock.instant_ms += 1000
+    assert (await person.get("/api/v1/alarms/kpi")).json()["crews"] == []
+    played.roster = played.settings.duty_roster()
+    found = (await person.get("/api/v1/alarms/kpi")).json()
+    assert sum(one["alarms"] for one in found["crews"]) == found["alarms"] >= 1
+    assert "hot-water" in [one["crew"] for one in found["crews"]]
+
+
 async def test_an_outage_is_planned_listed_and_ended(person, played):
     now_ms = played.clock.now_ms()
     start, end = (

@@ -1,0 +1,100 @@
+"""Who is told when: the rungs of the ladder on each clock of a ticket; pure.
+
+A rung is told once for each start of its clock. A clock that has stopped has no more rungs. A rung
+that reaches nobody makes the next one of its clock due at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hub.model import Json
+from rules.service import Rung, Target
+from rules.sla import Clocks, Plan
+
+
+class Due(NamedTuple):
+    """A rung that is to be told, and from when on."""
+
+    at_ms: int
+    rung: Rung
+    key: str
+
+
+@dataclass(slots=True)
+class Climb:
+    """How far a ticket has climbed.
+
+    ``told`` are the keys of the rungs that were told. ``asked`` are those whom the last rung of a
+    clock has told and who can be reached as far as is known; ``tried`` all who were told of a
+    clock. ``hurried``: since when its next rung is due because the last one reached nobody.
+    """
+
+    told: list[str] = field(default_factory=list)
+    asked: dict[Target, list[str]] = field(default_factory=dict)
+    tried: dict[Target, list[str]] = field(default_factory=dict)
+    hurried: dict[Target, int] = field(default_factory=dict)
+
+    def tell(self, due: Due, people: Sequence[str], at_ms: int, *, desk: bool) -> None:
+        """Note whom a rung has told; nobody is on the desk's channel who could be missed."""
+        clock = due.rung.clock
+        self.told.append(due.key)
+        self.asked[clock] = list(people)
+        tried = self.tried.setdefault(clock, [])
+        tried += [person for person in people if person not in tried]
+        self.hurried.pop(clock, None)
+        if not people and not desk:
+            self.hurried[clock] = at_ms
+
+    def miss(self, person: str, at_ms: int) -> None:
+        """Note that a person cannot be reached; the next rung is due if nobody else was asked."""
+        for clock, asked in self.asked.items():
+            if person in asked:
+                asked.remove(person)
+                if not asked:
+                    self.hurried[clock] = at_ms
+
+    def hurry(self, clock: Target, at_ms: int) -> None:
+        """Let the next rung of a clock be due now."""
+        self.hurried.setdefault(clock, at_ms)
+
+    def begin_again(self, clocks: Collection[Target]) -> None:
+        """Forget who was told of clocks that have started again."""
+        for clock in clocks:
+            for known in (self.asked, self.tried, self.hurried):
+                known.pop(clock, None)
+
+    def save(self) -> dict[str, Json]:
+        """Return the state as JSON."""
+        return {
+            "told": self.told,
+            "asked": self.asked,
+            "tried": self.tried,
+            "hurried": self.hurried,
+        }
+
+    @classmethod
+    def load(cls, state: Mapping[str, Json]) -> Climb:
+        """Return what :meth:`save` returned."""
+        asked, tried = ({k: list(v) for k, v in state[name].items()} for name in ("asked", "tried"))
+        return cls(list(state["told"]), asked, tried, dict(state["hurried"]))
+
+
+def dues(clocks: Clocks, plan: Plan, running: Collection[Target], climb: Climb) -> list[Due]:
+    """Return the rungs of the running clocks that are not told yet, in the order they are due."""
+    found = []
+    for rung in clocks.service.ladder:
+        key = f"{plan.since_ms(rung.clock)} {rung.id}"
+        if rung.clock not in running or key in climb.told:
+            continue
+        at_ms = clocks.rung(plan, rung)
+        if at_ms is not None:
+            found.append(Due(at_ms, rung, key))
+    found.sort(key=lambda due: due.at_ms)
+    for clock, since_ms in climb.hurried.items():
+        first = next((n for n, due in enumerate(found) if due.rung.clock == clock), None)
+        if first is not None and found[first].at_ms > since_ms:
+            found[first] = found[first]._replace(at_ms=since_ms)
+    return sorted(found, key=lambda due: due.at_ms)
