@@ -126,12 +126,11 @@ class When(Spec):
 class RuleForm(Spec):
     """The keys of every rule.
 
-    ``finds`` names the faults of the twins that this rule must find, ``reported_as`` the kinds of
-    report that people make of what it finds. One that is not ``suppressible`` is told whatever
-    calendar, outage or other alarm is in force; a ``latched`` alarm stays until a person has reset
-    it. ``inhibits`` names what has failed when it rises: the ``line`` to all that hangs on its
-    subject, their ``supply``, or the ``heat`` that it gives; an alarm there, or on the subject
-    itself, whose ``effect_of`` names the same is its effect.
+    ``finds`` names the faults of the twins that this rule must find. One that is not
+    ``suppressible`` is told whatever calendar, outage or other alarm is in force; a ``latched``
+    alarm stays until a person has reset it. ``inhibits`` names what has failed when it rises: the
+    ``line`` to all that hangs on its subject, their ``supply``, or the ``heat`` that it gives; an
+    alarm there, or on the subject itself, whose ``effect_of`` names the same is its effect.
     ``shown_unit`` is the unit of an alarm's value and limit; None: that of the first input.
     """
 
@@ -143,7 +142,6 @@ class RuleForm(Spec):
     guidance: Words
     parts: tuple[str, ...] = ()
     finds: tuple[str, ...] = ()
-    reported_as: tuple[Id, ...] = ()
     suppressible: bool = True
     latched: bool = False
     when: When | None = None

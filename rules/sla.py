@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import accumulate
 from typing import Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from hub.model import Severity
-from rules.calendar import DAY_MS, NO_CALENDAR, Calendar
-from rules.service import DEFAULT, Policy, Rung, Service, Target
+from rules.calendar import DAY_MS, Calendar
+from rules.service import Policy, Rung, Service, Target
 
 Verdict = Literal["running", "met", "breached"]
 CLOSED = "closed"  # the reason of the gap in which a ticket was closed
@@ -142,12 +141,6 @@ def elapsed(since_ms: int, until_ms: int, hours: Hours | None, pauses: Iterable[
         if start_ms < until_ms
     )
     return _between(hours, since_ms, until_ms) - stood_ms
-
-
-def deadlines(service: Service, severity: Severity, opened_ms: int) -> Deadlines:
-    """Return the deadlines by the default policy; 24 h a day, so no summer time enters."""
-    plan = Plan(service.policy(DEFAULT), severity, opened_ms)
-    return Clocks(service, Calendar(NO_CALENDAR, ZoneInfo("UTC"))).deadlines(plan)
 
 
 def verdict(by_ms: int, done_ms: int | None, now_ms: int) -> Verdict:

@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 from hub.desk.action import Action, Kind
 from hub.desk.event import Change
 from hub.desk.work import Work
-from hub.model import OnSiteProof, Ticket, TicketState
+from hub.model import Json, OnSiteProof, Ticket, TicketState
 from hub.ports import Refused
-from rules.service import Target
-from rules.sla import milliseconds
+from rules.service import Item, Target
+from rules.sla import Clocks, milliseconds
 
 WITHIN = timedelta(hours=4)  # for a rule without a proof of its own: its alarm must be clear
 SKEW_MS = 60_000  # so far ahead may the clock of a phone be
@@ -29,14 +29,33 @@ class Deed(NamedTuple):
     action: Action
     at_ms: int
     now_ms: int
+    clocks: Clocks
     doubt: str = ""
 
+    @property
+    def said(self) -> dict[str, Json]:
+        """Return what stands of it in the history."""
+        said = said_in(self.action)
+        if self.doubt:
+            said |= {"own_ms": self.action.own_ms, "doubt": self.doubt}
+        return said
 
-def deed_of(action: Action, work: Work, now_ms: int, offline_ms: int) -> Deed:
+
+def said_in(action: Action) -> dict[str, Json]:
+    """Return what a person said with an action, as it stands in the history."""
+    said = {
+        "action": action.id,
+        **{name: getattr(action, name) for name in ("note", "part", "reporter")},
+        "photos": list(action.photos),
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def deed_of(action: Action, work: Work, now_ms: int, clocks: Clocks) -> Deed:
     """Decide from which instant an action counts: its own where that can be, else its receipt."""
-    own_ms = action.own_ms
+    own_ms, offline_ms = action.own_ms, milliseconds(clocks.service.offline)
     if own_ms is None:
-        return Deed(action, now_ms, now_ms)
+        return Deed(action, now_ms, now_ms, clocks)
     if own_ms > now_ms + SKEW_MS:
         doubt = "it lies in the future"
     elif own_ms < now_ms - offline_ms:
@@ -44,8 +63,8 @@ def deed_of(action: Action, work: Work, now_ms: int, offline_ms: int) -> Deed:
     elif own_ms < _follows_ms(action, work.ticket):
         doubt = "it lies before the step that it follows"
     else:
-        return Deed(action, min(own_ms, now_ms), now_ms)
-    return Deed(action, now_ms, now_ms, doubt)
+        return Deed(action, min(own_ms, now_ms), now_ms, clocks)
+    return Deed(action, now_ms, now_ms, clocks, doubt)
 
 
 def _follows_ms(action: Action, ticket: Ticket) -> int:
@@ -93,6 +112,8 @@ def fix(work: Work, deed: Deed) -> Change:
     """Somebody says it is mended; a later report takes the place of one that waits for proof."""
     proof = work.rule.proof if work.rule else None
     within = proof.within if proof else WITHIN
+    if work.ticket.source != "alarm":  # no telemetry speaks of it: people have time to say no
+        within = deed.clocks.service.confirm
     fields = {
         "state": TicketState.FIXED,
         "fixed_ms": deed.at_ms,
@@ -139,13 +160,21 @@ def transfer(work: Work, deed: Deed) -> Change:
 
 def pause(work: Work, deed: Deed) -> Change:
     """Something that the crew cannot change holds the work up."""
-    ticket = work.ticket
+    ticket, forms = work.ticket, deed.clocks.service.pauses
+    reason = deed.action.pausing.reason if deed.action.pausing else ""
     if ticket.paused_ms is not None:
         raise Refused(f"ticket {ticket.id}: it is paused already; resume it first")
     if ticket.state is TicketState.FIXED:
         raise Refused(f"ticket {ticket.id}: a fix is reported; no work waits that could be paused")
-    reason = deed.action.pausing.reason if deed.action.pausing else ""
-    return Change("paused", {"paused_ms": deed.at_ms, "pause": reason}, {"reason": reason})
+    if reason not in forms:
+        raise Refused(f"{reason}: no such reason for a pause; take one of {', '.join(forms)}")
+    if forms[reason].needs_note and not deed.action.note.strip():
+        raise Refused(f"a pause for {reason} needs a note: say what it waits for")
+    limit_ms = deed.clocks.limit_ms(reason, work.pauses)
+    if not limit_ms:
+        raise Refused(f"ticket {ticket.id}: it was paused for {reason} as long as it may be")
+    detail = {"reason": reason, "limit_ms": limit_ms, "clocks": list(forms[reason].clocks)}
+    return Change("paused", {"paused_ms": deed.at_ms, "pause": reason}, detail)
 
 
 def resume(work: Work, deed: Deed) -> Change:
@@ -159,12 +188,14 @@ def resume(work: Work, deed: Deed) -> Change:
 
 
 def reclassify(work: Work, deed: Deed) -> Change:
-    """Let it be of another severity than was thought."""
-    before = work.ticket.severity
-    after = deed.action.classing.severity if deed.action.classing else before
-    if after == before:
-        raise Refused(f"ticket {work.ticket.id}: it is {before} already; nothing to do")
-    return Change("reclassified", {"severity": after}, {"from": before, "to": after})
+    """Let it be of another severity than was thought: planned anew from the same beginning."""
+    ticket = work.ticket
+    after = deed.action.classing.severity if deed.action.classing else ticket.severity
+    if after == ticket.severity:
+        raise Refused(f"ticket {ticket.id}: it is {after} already; nothing to do")
+    item = Item(ticket.source, ticket.rule, after, ticket.place)
+    fields = {"severity": after, "policy": deed.clocks.service.policy_for(item).id}
+    return Change("reclassified", fields, {"from": ticket.severity, "to": after})
 
 
 def close(work: Work, deed: Deed) -> Change:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hub.model import Severity
+from rules.form import Words
 from rules.service import Target
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -36,17 +37,20 @@ class Planned(Section):
 
 
 class Opening(Section):
-    """A fault that a person reports, a round finds or a plan holds; its kind is one of KINDS.
+    """A fault that a person reports, a round finds or a plan holds.
 
-    The words of the person are the note of the action. What is left out is that of the kind.
+    The words of the person are the note of the action. ``title`` is that of the kind, ``rules``
+    are those whose alarms it plausibly is about: their open ticket is joined.
     """
 
     source: Literal["report", "round", "planned"]
     kind: Id
     place: Place
     device: Place | None = None
-    severity: Severity | None = None
-    skill: Id | None = None
+    title: Words
+    severity: Severity = "ordinary"
+    skill: str = Field("", max_length=100)
+    rules: tuple[Id, ...] = Field((), max_length=100)
 
 
 class Assignment(Section):

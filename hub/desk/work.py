@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from hub.model import Json, Ticket, TicketEvent, TicketState
+from hub.model import Json, Severity, Ticket, TicketEvent, TicketState
 from rules.proof import ProofWatch
 from rules.service import Target
+from rules.sla import Pause, closed_gap
 from rules.spec import Rule
 
 _TICKET = TypeAdapter(Ticket)
+_PAUSE = TypeAdapter(Pause)
 
 
 class Clock(NamedTuple):
@@ -25,6 +27,13 @@ class Clock(NamedTuple):
     target: Target
     by_ms: int
     done_ms: int | None
+
+
+class Graver(NamedTuple):
+    """Since when a ticket is graver than it was, and the severity that its promise was made for."""
+
+    since_ms: int
+    promised: Severity
 
 
 @dataclass(slots=True)
@@ -44,6 +53,14 @@ class Work:
     watch: ProofWatch | None = None
     accepted: bool = False
     reporters: list[str] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    graver: Graver | None = None
+
+    @property
+    def pause(self) -> Pause | None:
+        """Return the pause that lasts."""
+        lasting = (one for one in reversed(self.pauses) if one.end_ms is None)
+        return next(lasting, None)
 
     def clocks(self) -> Iterator[Clock]:
         """Return the targets that this ticket has."""
@@ -69,6 +86,8 @@ class Work:
         ]
         if self.ticket.state is TicketState.FIXED and self.ticket.prove_by_ms is not None:
             dues.append(self.ticket.prove_by_ms + 1)
+        if self.pause:
+            dues.append(self.pause.over_ms)
         return min(dues, default=None)
 
     def save(self) -> dict[str, Json]:
@@ -80,11 +99,21 @@ class Work:
             "watch": self.watch and self.watch.save(),
             "accepted": self.accepted,
             "reporters": self.reporters,
+            "pauses": self.pauses,
+            "graver": self.graver,
         }
 
     def remember(self, event: TicketEvent) -> None:
         """Take what an event says about more than the ticket itself."""
         self.events = event.n + 1
+        if event.kind in ("accepted", "declined", "assigned", "transferred", "reopened"):
+            self.accepted = event.kind == "accepted"
+        reporter = event.detail.get("reporter")
+        if reporter and reporter not in self.reporters:
+            self.reporters.append(reporter)
+        self._remember_clocks(event)
+
+    def _remember_clocks(self, event: TicketEvent) -> None:
         detail = event.detail
         match event.kind:
             case "breach":
@@ -93,13 +122,22 @@ class Work:
                 self.breached.remove(detail["target"])
             case "reopened":
                 self.breached = [target for target in self.breached if target == "fix"]
-                self.accepted = False
-            case "accepted":
-                self.accepted = True
-            case "assigned" | "transferred" | "declined":
-                self.accepted = False
-        if (reporter := detail.get("reporter")) and reporter not in self.reporters:
-            self.reporters.append(reporter)
+                self.pauses.append(closed_gap(detail["stopped_ms"], event.at_ms))
+                self.graver = None
+            case "escalated":
+                self.graver = Graver(event.at_ms, detail["promised"])
+            case "reclassified":
+                self.graver = None
+            case "paused":
+                clocks = tuple(detail["clocks"])
+                lasting = Pause(event.at_ms, None, detail["limit_ms"], clocks, detail["reason"])
+                self.pauses.append(lasting)
+            case "resumed" | "pause_over" | "closed" | "refused":
+                self._end_pause(event.at_ms)
+
+    def _end_pause(self, at_ms: int) -> None:
+        if (last := self.pause) is not None:
+            self.pauses[self.pauses.index(last)] = last._replace(end_ms=max(at_ms, last.start_ms))
 
     def start_proof(self) -> None:
         """Begin to watch for the proof of the fix that was just reported."""
@@ -110,6 +148,8 @@ class Work:
         """Take back what :meth:`save` returned, all but the ticket."""
         self.events, self.breached = state["events"], list(state["breached"])
         self.accepted, self.reporters = state["accepted"], list(state["reporters"])
+        self.pauses = [_PAUSE.validate_python(one) for one in state["pauses"]]
+        self.graver = Graver(*state["graver"]) if state["graver"] else None
         if state["watch"]:
             self.start_proof()
         if self.watch:

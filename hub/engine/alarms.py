@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from hub.desk import Desk
 from hub.desk.action import Action
-from hub.desk.desk import HUB as NOBODY
+from hub.desk.book import HUB as NOBODY
 from hub.desk.work import alarm_id
 from hub.engine.fault import Fault
 from hub.engine.holds import Hold, Holds, inhibited_by
@@ -119,7 +119,7 @@ class Alarms:
         """Note that what there is an alarm for cannot wait any more."""
         fields = {"value": value, "limit": fault.limit, "severity": fault.severity}
         effects = self._note(fault, "escalated", at_ms, fields, {"value": value})
-        if work := self._desk.of_cause(fault.cause):
+        if work := self._desk.book.of_cause(fault.cause):
             effects += self._desk.escalated(work, fault.severity, value, at_ms)
             self._changed(work.ticket.id)
         return effects
@@ -261,7 +261,7 @@ class Alarms:
         effects = self._desk.raised(
             fault.alarm, fault.rule, fault.subject.interval_ms, at_ms, again, fault.why
         )
-        if work := self._desk.of_cause(fault.cause):
+        if work := self._desk.book.of_cause(fault.cause):
             self._changed(work.ticket.id)
         return effects + self._list(fault, at_ms)
 
@@ -304,7 +304,7 @@ class Alarms:
         Where a proof cut its off-delay short, they have as long as that.
         """
         effects: list[Effect] = []
-        work, until_ms = self._desk.of_cause(root.cause), at_ms + FOLLOW_MS
+        work, until_ms = self._desk.book.of_cause(root.cause), at_ms + FOLLOW_MS
         if work and work.watch and work.watch.held and isinstance(root.rule, StreamForm):
             until_ms = max(until_ms, at_ms + milliseconds(root.rule.off_delay))
         for fault in list(self._inhibited.values()):
@@ -321,7 +321,7 @@ class Alarms:
 
     def _list(self, root: Fault, at_ms: int) -> list[Effect]:
         """List in the ticket of a root what is inhibited by it."""
-        work, root.pending_ms = self._desk.of_cause(root.cause), None
+        work, root.pending_ms = self._desk.book.of_cause(root.cause), None
         if work is None or not root.pending:  # they wait until it has one
             return []
         new, root.pending = list(dict.fromkeys(root.pending)), []

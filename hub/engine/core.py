@@ -29,10 +29,11 @@ from hub.engine.why import why_of
 from hub.model import Batch, Effect, Entry, EntryKind, Json, Quality, Ticket, TicketEvent
 from hub.ports import Refused
 from hub.site import Site
-from rules.calendar import Calendar
+from rules.calendar import NO_CALENDAR, Calendar
 from rules.load import Flood
 from rules.machine import Transition
 from rules.service import Service
+from rules.sla import Clocks
 from rules.spec import Pack, Rule
 from rules.told import Said
 from rules.watch import Watch, Watched
@@ -62,7 +63,8 @@ class Core:
     ) -> None:
         self.answer: Answer | None = None
         self._site = site
-        self._desk = Desk(promise, site.zone)
+        dates = calendar or Calendar(NO_CALENDAR, site.zone)
+        self._desk = Desk(Clocks(promise, dates), site.zone)
         self._faults: dict[str, Fault] = {fault.cause: fault for fault in faults_of(site, packs)}
         faults = self._faults.values()
         beside = {number for one in faults for number in (one.proof_point, one.mode_point)}
@@ -126,9 +128,9 @@ class Core:
 
     def adopt(self, ticket: Ticket, events: Iterable[TicketEvent]) -> None:
         """Take over an open ticket with its history, unless this state knows it."""
-        if ticket.id in self._desk.works:
+        if ticket.id in self._desk.book.works:
             return
-        work = self._desk.adopt(Work(ticket, *self._rule_of(ticket.cause)))
+        work = self._desk.book.adopt(Work(ticket, *self._rule_of(ticket.cause)))
         for event in events:
             work.remember(event)
         work.start_proof()
@@ -178,7 +180,7 @@ class Core:
         self._watch.load(saved["watch"])
         self._acted = dict(saved["acted"])
         self._desk.load(saved["desk"], self._rule_of)
-        self._desk.heard_ms = self._now_ms
+        self._desk.book.heard_ms = self._now_ms
         self._outages.load(saved["outages"])
         self.flood.load(saved["flood"])
         self._planning.know(saved["faults"])
@@ -187,7 +189,7 @@ class Core:
             if cause not in saved["watch"]["machines"]:  # a rule that is new, or of an outage
                 fault.machine.listen(self._now_ms)
             self._alarms.adopt(fault)
-        for name in (*self._faults, *self._desk.works, *self._outages.ids()):
+        for name in (*self._faults, *self._desk.book.works, *self._outages.ids()):
             self._schedule(name)
 
     def _read(self, batch: Batch) -> list[Effect]:
@@ -208,7 +210,7 @@ class Core:
         """Take readings; those that may prove a fix are taken one by one, after the rules."""
         effects: list[Effect] = []
         start = 0
-        for row, works in proof_rows(batch, self._desk.works.values(), self._faults):
+        for row, works in proof_rows(batch, self._desk.book.works.values(), self._faults):
             effects += self._transit_all(self._watch.read(batch.taken(slice(start, row))))
             number, at_ms = int(batch.point[row]), int(batch.at_ms[row])
             fresh = at_ms > self._watch.last_ms(number)
@@ -253,7 +255,7 @@ class Core:
 
     def _advance(self, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
-        self._desk.heard_ms = max(self._desk.heard_ms, now_ms)
+        self._desk.book.heard_ms = max(self._desk.book.heard_ms, now_ms)
         while (due := self._agenda.pop_due(now_ms, self._due_of)) is not None:
             due_ms, name = due
             self._now_ms = max(self._now_ms, due_ms)
@@ -272,9 +274,9 @@ class Core:
                 transition = self._watch.tick(name, due_ms)
                 effects += self._transit(fault, transition) if transition else []
             effects += self._alarms.pass_time(fault, self._now_ms)
-            if done := self._desk.of_cause(name):
+            if done := self._desk.book.of_cause(name):
                 effects += self._prove(done, self._now_ms)
-        elif work := self._desk.works.get(name):
+        elif work := self._desk.book.works.get(name):
             effects += self._desk.pass_time(work, self._now_ms)
         elif name in self._outages:
             effects += self._planning.pass_time(name, self._now_ms)
@@ -305,7 +307,7 @@ class Core:
             fault.why = self._why_of(fault, transition.at_ms)
         change = self._alarms.rise if transition.raised else self._alarms.fall
         effects = change(fault, transition, at_ms)
-        if not transition.raised and (work := self._desk.of_cause(fault.cause)):
+        if not transition.raised and (work := self._desk.book.of_cause(fault.cause)):
             effects += self._prove(work, at_ms)
         self._schedule(fault.cause)
         return effects + (self._hear_lines(at_ms) if fault.rule.inhibits == "line" else [])
@@ -347,7 +349,7 @@ class Core:
         if action.alarm:
             fault = self._alarms.by_id.get(action.alarm)
             effects = self._alarms.act(action, self._now_ms)
-            work = self._desk.of_cause(fault.cause) if fault else None
+            work = self._desk.book.of_cause(fault.cause) if fault else None
             return action.subject, effects + (self._prove(work, self._now_ms) if work else [])
         if action.planned:
             subject, effects = self._planning.plan(action, self._now_ms)
@@ -373,7 +375,7 @@ class Core:
         return work.ticket.id, effects
 
     def _report(self, action: Action) -> list[Effect]:
-        work = self._desk.find(action.subject, self._now_ms)
+        work = self._desk.book.find(action.subject, self._now_ms)
         effects = self._desk.report(work, action, self._now_ms)
         if action.kind == "acknowledge" and (fault := self._faults.get(work.ticket.cause)):
             effects += self._alarms.acknowledge(fault, action.actor, self._now_ms)
@@ -401,7 +403,7 @@ class Core:
         if fault := self._faults.get(name):
             dues = (self._machine_due_ms(fault), self._alarms.due_ms(fault))
             return min((due for due in dues if due is not None), default=None)
-        work = self._desk.works.get(name)
+        work = self._desk.book.works.get(name)
         return work.due_ms() if work else self._outages.due_ms(name)
 
     def _machine_due_ms(self, fault: Fault) -> int | None:

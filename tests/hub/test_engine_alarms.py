@@ -123,7 +123,7 @@ def test_out_of_service_lasts_until_somebody_returns_it() -> None:
 
 def test_a_latched_alarm_waits_for_a_person_and_its_ticket_with_it() -> None:
     one, alarm = alarmed(LATCHED)
-    ticket = next(iter(one._desk.works))
+    ticket = next(iter(one._desk.book.works))
     effects = play(one, [cool(5), action(6, "fix", ticket), tick(90)])
     assert alarm_in(effects).state is S.LATCHED
     assert "closed" not in dict(told(effects))

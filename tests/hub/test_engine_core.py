@@ -126,7 +126,7 @@ def run(parts, cuts) -> tuple[bytes, bytes]:
         flush()
         if kind == "report":
             minute, name = what
-            first = next(iter(one._desk.works), "none")
+            first = next(iter(one._desk.book.works), "none")
             what = action(minute, name, first)
         effects.extend(one.step(next(seq), what))
     flush()
@@ -147,7 +147,7 @@ def test_saved_and_loaded_anywhere_is_the_same_as_uninterrupted(parts, where) ->
     logs = [[], []]
     for n, (kind, what) in enumerate(parts):
         if kind == "report":
-            entry = action(what[0], what[1], next(iter(whole._desk.works), "none"))
+            entry = action(what[0], what[1], next(iter(whole._desk.book.works), "none"))
         else:
             entry = what if kind == "entry" else readings([what])
         if n == where % len(parts):
