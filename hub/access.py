@@ -16,16 +16,32 @@ from hub.database.connection import Database
 from hub.database.users import Session, User
 from hub.ports import Clock, Refused, Worker
 
-Role = Literal["admin", "energy", "duty", "crew"]
-Right = Literal["look", "work", "shelve", "meters", "command", "simulate", "administer"]
+Role = Literal["admin", "energy", "duty", "crew", "contractor"]
+Right = Literal[
+    "look",
+    "work",
+    "own",
+    "close",
+    "assign",
+    "shelve",
+    "meters",
+    "command",
+    "simulate",
+    "administer",
+]
 
 # The whole of what each role may do; a right that is not here does not exist for it. Who may shelve
-# an alarm may also take it out of service and enter planned outages.
+# an alarm may also take it out of service and enter planned outages. Who may close a ticket by word
+# may also refuse, reclassify, reopen, correct and link it. Who has nothing but what is its own sees
+# the tickets of its crews and works on them.
 MAY: Mapping[str, frozenset[Right]] = {
-    "admin": frozenset({"look", "work", "shelve", "meters", "command", "simulate", "administer"}),
+    "admin": frozenset(get_args(Right)) - {"own"},
     "energy": frozenset({"look", "meters"}),
-    "duty": frozenset({"look", "work", "shelve", "meters", "command", "simulate"}),
+    "duty": frozenset(
+        {"look", "work", "close", "assign", "shelve", "meters", "command", "simulate"}
+    ),
     "crew": frozenset({"look", "work"}),
+    "contractor": frozenset({"own"}),
 }
 ROLES: tuple[str, ...] = get_args(Role)
 

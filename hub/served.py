@@ -88,6 +88,7 @@ def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], W
         public_url=settings.web.public_url,
         tariffs=settings.tariffs,
         roster=lambda: roster,
+        kinds=settings.reports,
         counters=hub.counters,
         polls=hub.polls,
         ready=hub.problems,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -12,9 +13,20 @@ from hub.database.connection import Database
 from hub.database.schema import alarm_events as alarm_event_table
 from hub.database.schema import alarms as alarm_table
 from hub.database.schema import outages as outage_table
+from hub.database.schema import problems as problem_table
 from hub.database.schema import ticket_events
 from hub.database.schema import tickets as ticket_table
-from hub.model import Alarm, AlarmEvent, AlarmState, Outage, Text, Ticket, TicketEvent, TicketState
+from hub.model import (
+    Alarm,
+    AlarmEvent,
+    AlarmState,
+    Outage,
+    Problem,
+    Text,
+    Ticket,
+    TicketEvent,
+    TicketState,
+)
 
 Row = Mapping[str, Any]
 STANDING = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
@@ -25,7 +37,8 @@ class Filter(NamedTuple):
     """Which records are wanted; None means all. ``places`` also mean everything below them.
 
     ``since_ms`` <= opening or raising < ``until_ms``. ``root``: alarms that are
-    effects of it; ``rootless``: those that are no effect of a known one.
+    effects of it; ``rootless``: those that are no effect of a known one. ``values`` are those that
+    columns may have; ``late_ms``: open tickets of which a deadline lies before it.
     """
 
     states: Collection[str] | None = None
@@ -35,6 +48,8 @@ class Filter(NamedTuple):
     until_ms: int | None = None
     root: str | None = None
     rootless: bool = False
+    values: Mapping[str, Collection[str]] = MappingProxyType({})
+    late_ms: int | None = None
 
 
 ALL = Filter()
@@ -66,6 +81,18 @@ def ticket(database: Database, id_: str) -> Ticket | None:
     """Return one ticket."""
     rows = _rows(database, sa.select(ticket_table).where(ticket_table.c.id == id_))
     return ticket_of(rows[0]) if rows else None
+
+
+def problems(database: Database, *, limit: int = 100, offset: int = 0) -> list[Problem]:
+    """Return the records of problems: those that are not over first, then the latest."""
+    of = problem_table.c
+    query = sa.select(problem_table).order_by(of.closed_ms.is_not(None), of.opened_ms.desc(), of.id)
+    return [_problem_of(row) for row in _rows(database, query.limit(limit).offset(offset))]
+
+
+def count_problems(database: Database) -> int:
+    """Count the records of problems."""
+    return _count(database, sa.select(sa.func.count()).select_from(problem_table))
 
 
 def events(database: Database, ticket_id: str) -> list[TicketEvent]:
@@ -158,6 +185,12 @@ def _outage_of(row: Row) -> Outage:
     return Outage(**{**row, "rules": tuple(row["rules"])})
 
 
+def _problem_of(row: Row) -> Problem:
+    values = dict(row)
+    values["title"] = Text(values.pop("title_zh"), values.pop("title_en"))
+    return Problem(**values)
+
+
 def ticket_of(row: Row) -> Ticket:
     """Make a ticket of its row."""
     values = dict(row)
@@ -188,10 +221,27 @@ def _filtered(query: sa.Select[Any], table: sa.Table, wanted: Filter) -> sa.Sele
         query = query.where(table.c.root == wanted.root)
     if wanted.rootless:
         query = query.where(table.c.root.is_(None))
+    for name, values in wanted.values.items():
+        query = query.where(table.c[name].in_(values))
+    if wanted.late_ms is not None:
+        query = query.where(_late(wanted.late_ms))
     began = table.c.opened_ms if "opened_ms" in table.c else table.c.raised_ms
     if wanted.since_ms is not None:
         query = query.where(began >= wanted.since_ms)
     return query if wanted.until_ms is None else query.where(began < wanted.until_ms)
+
+
+def _late(now_ms: int) -> sa.ColumnElement[bool]:
+    """Return what is true of an open ticket of which a clock runs that is past its deadline."""
+    of = ticket_table.c
+    clocks = (
+        (of.respond_by_ms, of.responded_ms),
+        (of.on_site_by_ms, of.on_site_ms),
+        (of.fix_by_ms, of.fixed_ms),
+        (of.crew_by_ms, sa.func.coalesce(of.crew_ms, of.fixed_ms)),
+    )
+    missed = (sa.and_(done.is_(None), by < now_ms) for by, done in clocks)
+    return sa.and_(of.closed_ms.is_(None), sa.or_(*missed))
 
 
 def _below(column: sa.Column[str], place: str) -> sa.ColumnElement[bool]:

@@ -126,8 +126,9 @@ class Book:
         """Open a ticket again: people are asked anew, the fix clock goes on from where it stood."""
         ticket = work.ticket
         stopped_ms = ticket.closed_ms if ticket.fixed_ms is None else ticket.fixed_ms
-        self.past.take(work)
-        self.adopt(work)
+        if ticket.closed_ms is not None:
+            self.past.take(work)
+            self.adopt(work)
         fields = {
             **ANEW,
             "policy": self.clocks.service.policy_for(item_of(ticket)).id,

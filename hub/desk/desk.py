@@ -61,8 +61,7 @@ class Desk:
         """
         who = action.reporter or action.actor
         cause = cause_of(opening.device or opening.place, f"{opening.source}/{opening.kind}")
-        told = opening.model_dump(mode="json", exclude={"title", "rules"}, exclude_none=True)
-        detail = {**said_in(action), "reporter": who, **told}
+        detail = {**said_in(action), **opening.told()}
         known = self.book.of_cause(cause) or self._alike(opening)
         work = known or self._relapsed(cause, now_ms)
         if work is None:
@@ -71,7 +70,8 @@ class Desk:
         reports = work.ticket.reports
         reports += opening.source == "report" and who not in work.reporters
         change = Change("merged", {"reports": reports}, {**detail, "reports": reports})
-        tell = self.book.change if known else self.book.reopen
+        again = known is None or _waits(known.ticket)  # who reports it says that it is not mended
+        tell = self.book.reopen if again else self.book.change
         return work, tell(work, now_ms, change, action.actor)
 
     def escalated(self, work: Work, severity: Severity, value: float, at_ms: int) -> list[Effect]:
@@ -176,10 +176,11 @@ class Desk:
         return min(found, key=lambda one: one[0])[1] if found else None
 
     def _reopened_by(self, work: Work, action: Action, now_ms: int) -> list[Effect]:
-        ticket = work.ticket
-        if ticket.closed_ms is None:
+        """Open again what was closed, or what a person reported and whose fix is disputed."""
+        ticket, other = work.ticket, self.book.of_cause(work.ticket.cause)
+        if ticket.closed_ms is None and not _waits(ticket):
             raise Refused(f"ticket {ticket.id}: it is open; nothing to do")
-        if other := self.book.of_cause(ticket.cause):
+        if other and other is not work:
             raise Refused(
                 f"ticket {ticket.id}: ticket {other.ticket.id} is open for the same cause; use it"
             )
@@ -278,9 +279,14 @@ class Desk:
 
 
 def _near(opening: Opening, ticket: Ticket) -> int | None:
-    """Return how near to a ticket something was reported: device, place, building; None: not."""
+    """Return how near to a ticket something was reported, least is nearest; None: elsewhere."""
     if opening.device and opening.device == ticket.device:
         return 0
     if opening.place == ticket.place:
         return 1
-    return 2 if opening.place.split("/")[0] == ticket.place.split("/")[0] else None
+    return 2 if {ticket.place, ticket.device} & set(opening.areas) else None
+
+
+def _waits(ticket: Ticket) -> bool:
+    """Tell whether a fix waits for people to say that it is one: no telemetry speaks of it."""
+    return ticket.state is TicketState.FIXED and ticket.source != "alarm"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hub.model import Severity
+from hub.model import Json, Severity
 from rules.form import Words
 from rules.service import Target
 
@@ -39,8 +39,9 @@ class Planned(Section):
 class Opening(Section):
     """A fault that a person reports, a round finds or a plan holds.
 
-    The words of the person are the note of the action. ``title`` is that of the kind, ``rules``
-    are those whose alarms it plausibly is about: their open ticket is joined.
+    The words of the person are the note of the action. ``title`` is that of the kind. It is
+    plausibly what the alarms of ``rules`` are about, on its device, at its place or at one of
+    ``areas``: their open ticket is joined.
     """
 
     source: Literal["report", "round", "planned"]
@@ -51,6 +52,12 @@ class Opening(Section):
     severity: Severity = "ordinary"
     skill: str = Field("", max_length=100)
     rules: tuple[Id, ...] = Field((), max_length=100)
+    areas: tuple[Place, ...] = Field((), max_length=100)
+
+    def told(self) -> dict[str, Json]:
+        """Return what of it stands in the history of the ticket."""
+        hidden = {"title", "rules", "areas"}
+        return self.model_dump(mode="json", exclude=hidden, exclude_none=True)
 
 
 class Assignment(Section):

@@ -41,8 +41,8 @@ class Work:
     """A ticket, open or closed of late; ``watch`` is there while a fix waits for its proof.
 
     ``rule`` is None when the configuration in force has no such rule any more, and where no alarm
-    stands behind it. ``reporters`` are the people who reported it, as digests; ``accepted`` tells
-    whether whose it is has said so.
+    stands behind it. ``reporters`` are the people who reported it, as digests or by name;
+    ``accepted`` tells whether whose it is has said so.
     """
 
     ticket: Ticket
@@ -99,8 +99,8 @@ class Work:
             "watch": self.watch and self.watch.save(),
             "accepted": self.accepted,
             "reporters": self.reporters,
-            "pauses": self.pauses,
-            "graver": self.graver,
+            "pauses": [list(pause) for pause in self.pauses],
+            "graver": self.graver and list(self.graver),
         }
 
     def remember(self, event: TicketEvent) -> None:
@@ -108,9 +108,9 @@ class Work:
         self.events = event.n + 1
         if event.kind in ("accepted", "declined", "assigned", "transferred", "reopened"):
             self.accepted = event.kind == "accepted"
-        reporter = event.detail.get("reporter")
-        if reporter and reporter not in self.reporters:
-            self.reporters.append(reporter)
+        if event.detail.get("source") == "report":
+            who = event.detail.get("reporter") or event.actor
+            self.reporters += [who] if who not in self.reporters else []
         self._remember_clocks(event)
 
     def _remember_clocks(self, event: TicketEvent) -> None:

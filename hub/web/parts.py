@@ -12,6 +12,7 @@ from fastapi import Request
 from drivers.profile import Profile
 from hub.model import Json
 from hub.ports import Clock, TimeSeriesStore, Twins, Worker
+from hub.reports.kind import NO_REPORTS, ReportsFile
 from hub.secret import Secret
 from hub.site import Site
 from rules.load import Flood
@@ -46,6 +47,7 @@ class Parts:
     ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
     ``save`` writes a backup of all data to a file.
     ``secret`` signs links and labels, which begin with ``public_url``.
+    ``kinds`` are those of what people report.
     ``roster`` gives the one in force with its swaps, None where the site has none.
     ``commands`` is None where writes are off, ``tariffs`` where the site has written none,
     ``twins`` outside demonstrations.
@@ -73,6 +75,7 @@ class Parts:
     meter_changes: MeterChanges | None = None
     tariffs: TariffsFile | None = None
     roster: Callable[[], Roster | None] = lambda: None
+    kinds: ReportsFile = NO_REPORTS
     twins: Twins | None = None
     counters: Callable[[], Mapping[str, float]] = dict
     polls: Callable[[], Mapping[str, Mapping[str, float]]] = dict

@@ -82,13 +82,13 @@ async def check_form_token(request: Request, found: Viewer) -> None:
 Signed = Annotated[Viewer, Depends(viewer)]
 
 
-def needs(right: Right) -> Callable[[Request, Viewer], Awaitable[Viewer]]:
-    """Return the dependency of a route that asks for a right of the role, and a token to act."""
+def needs(*rights: Right) -> Callable[[Request, Viewer], Awaitable[Viewer]]:
+    """Return the dependency of a route that asks for one of some rights, and a token to act."""
 
     async def allowed(request: Request, found: Signed) -> Viewer:
         if request.method not in {"GET", "HEAD"}:
             await check_form_token(request, found)
-        if not may(found.role, right):
+        if not any(may(found.role, right) for right in rights):
             raise Problem(403, f"The role {found.role} may not do this.", "Ask an administrator.")
         return found
 
@@ -97,7 +97,9 @@ def needs(right: Right) -> Callable[[Request, Viewer], Awaitable[Viewer]]:
 
 LOOK = Depends(needs("look"))
 SIMULATE = Depends(needs("simulate"))
+SEE = Depends(needs("look", "own"))
 Looks = Annotated[Viewer, LOOK]
+Sees = Annotated[Viewer, SEE]
 Holds = Annotated[Viewer, Depends(needs("shelve"))]
 Works = Annotated[Viewer, Depends(needs("work"))]
 Orders = Annotated[Viewer, Depends(needs("command"))]

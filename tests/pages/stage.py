@@ -143,6 +143,7 @@ class Stage:
             act=self.act,
             access=self.access,
             roster=lambda: self.roster,
+            kinds=self.settings.reports,
             health=self.health,
             probe=Probe(
                 site=self.site,

@@ -13,6 +13,7 @@ from hub.model import (
     Json,
     Outage,
     Point,
+    Problem,
     Result,
     Text,
     Ticket,
@@ -179,6 +180,33 @@ def ticket(one: Ticket, zone: ZoneInfo) -> Written:
         "crew_at": iso(one.crew_ms, zone),
         "prove_by": iso(one.prove_by_ms, zone),
         "closed_at": iso(one.closed_ms, zone),
+        "source": one.source,
+        "policy": one.policy,
+        "skill": one.skill,
+        "crew": one.crew,
+        "assignee": one.assignee,
+        "on_site_proof": one.on_site_proof,
+        "paused_at": iso(one.paused_ms, zone),
+        "pause": one.pause,
+        "reopened": one.reopened,
+        "reopened_at": iso(one.reopened_ms, zone),
+        "problem": one.problem,
+        "closing": one.closing,
+        "reports": one.reports,
+    }
+
+
+def problem(one: Problem, zone: ZoneInfo) -> Written:
+    """Write the record of a problem."""
+    return {
+        "id": one.id,
+        "cause": one.cause,
+        "title": text(one.title),
+        "opened_at": iso(one.opened_ms, zone),
+        "tickets": one.tickets,
+        "owner": one.owner,
+        "due": iso(one.due_ms, zone),
+        "closed_at": iso(one.closed_ms, zone),
     }
 
 
@@ -189,6 +217,7 @@ def event(one: TicketEvent | AlarmEvent, zone: ZoneInfo) -> Written:
         "kind": one.kind,
         "actor": one.actor,
         "at": iso(one.at_ms, zone),
+        **({"received": iso(one.received_ms, zone)} if isinstance(one, TicketEvent) else {}),
         "detail": dict(one.detail),
     }
 

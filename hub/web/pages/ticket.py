@@ -12,18 +12,22 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
+from hub.access import Viewer
 from hub.database import records
 from hub.model import Ticket, TicketEvent, TicketState
 from hub.ports import Refused
 from hub.web import promise, reasons
+from hub.web.own import check_may, own_crews, sees
 from hub.web.pages import evidence
 from hub.web.pages.frame import Frame
 from hub.web.pages.sign_in import SEE_OTHER
 from hub.web.problem import Problem
-from hub.web.session import Looks, Works
+from hub.web.session import Sees
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
+MOST = 10_000  # open at once
+OPEN = tuple(state for state in TicketState if state is not TicketState.CLOSED)
 ReportKind = Literal["acknowledge", "arrive", "fix", "note"]
 CLOCK_OF_TARGET: Mapping[str, str] = {"response": "respond"}
 RAISED = ("opened", "raised_again", "escalated")
@@ -63,15 +67,20 @@ def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
 
 
 @router.get("/tickets")
-async def tickets(request: Request, viewer: Looks, show: str = "open", offset: int = 0) -> Response:
+async def tickets(request: Request, viewer: Sees, show: str = "open", offset: int = 0) -> Response:
     """List the tickets: open ones by urgency, closed ones by date."""
     page = Frame.of(request, viewer)
     parts, closed = page.parts, show == "closed"
     offset = min(max(offset, 0), 1_000_000)
-    found = await parts.database_worker.run(lambda: records.open_tickets(parts.database))
+    crews = own_crews(parts, viewer)
+    own = {} if crews is None else {"crew": crews}
+    open_ = records.Filter(states=OPEN, values=own)
+    found = await parts.database_worker.run(
+        lambda: records.tickets(parts.database, open_, limit=MOST)
+    )
     found.sort(key=lambda ticket: promise.urgency(ticket, page.now_ms))
     late = sum(promise.is_late(ticket, page.now_ms) for ticket in found)
-    wanted = records.Filter(states=(TicketState.CLOSED,))
+    wanted = records.Filter(states=(TicketState.CLOSED,), values=own)
     shown = found[offset : offset + PAGE + 1]
     if closed:
         shown = await parts.database_worker.run(
@@ -89,13 +98,18 @@ async def tickets(request: Request, viewer: Looks, show: str = "open", offset: i
     )
 
 
-async def _render(page: Frame, id_: str, status: int = 200, error: str = "") -> Response:
-    parts = page.parts
-    ticket, events = await parts.database_worker.run(
-        lambda: (records.ticket(parts.database, id_), records.events(parts.database, id_))
-    )
-    if ticket is None:
+def _found(page: Frame, viewer: Viewer, id_: str) -> tuple[Ticket, Sequence[TicketEvent]]:
+    ticket = records.ticket(page.parts.database, id_)
+    if ticket is None or not sees(page.parts, viewer, ticket):
         raise Problem(404, f"There is no ticket {id_}.", "Look in the list of tickets.")
+    return ticket, records.events(page.parts.database, id_)
+
+
+async def _render(
+    page: Frame, viewer: Viewer, id_: str, status: int = 200, error: str = ""
+) -> Response:
+    parts = page.parts
+    ticket, events = await parts.database_worker.run(lambda: _found(page, viewer, id_))
     shown = await evidence.gathered(page, evidence.about_ticket(ticket))
     point = shown.value.point if shown.value else None
     return page.render(
@@ -118,9 +132,9 @@ async def _render(page: Frame, id_: str, status: int = 200, error: str = "") -> 
 
 
 @router.get("/tickets/{id_}")
-async def ticket_page(request: Request, id_: str, viewer: Looks) -> Response:
+async def ticket_page(request: Request, id_: str, viewer: Sees) -> Response:
     """Show one ticket."""
-    return await _render(Frame.of(request, viewer), id_)
+    return await _render(Frame.of(request, viewer), viewer, id_)
 
 
 def action_id(*told: str) -> str:
@@ -141,11 +155,13 @@ async def report(
     request: Request,
     id_: str,
     kind: ReportKind,
-    viewer: Works,
+    viewer: Sees,
     said: Annotated[ReportForm, Form()],
 ) -> Response:
     """Take a person's report and show the ticket again."""
+    check_may(viewer, kind)
     page = Frame.of(request, viewer)
+    await page.parts.database_worker.run(lambda: _found(page, viewer, id_))
     action = {
         "id": action_id(id_, kind, str(said.seen), viewer.name, said.note, said.part),
         "kind": kind,
@@ -158,5 +174,5 @@ async def report(
     try:
         await page.parts.act(action)
     except Refused as refused:
-        return await _render(page, id_, 409, str(refused))
+        return await _render(page, viewer, id_, 409, str(refused))
     return RedirectResponse(f"/tickets/{id_}", SEE_OTHER)
