@@ -51,7 +51,7 @@ from hub.kept import (
 )
 from hub.live import Live
 from hub.model import Effect, Entry, EntryKind, Notification
-from hub.notify.pipeline import LogNotifier, Pipeline
+from hub.notify import Pipeline
 from hub.poller import Poller
 from hub.ports import (
     Clock,
@@ -67,6 +67,7 @@ from hub.schedule import Schedule
 from hub.served import serve
 from hub.settings import Settings
 from hub.site import Device, Gateway, Site
+from hub.told import pipeline_of
 from hub.whole import Hub
 from rules.calendar import Calendar
 
@@ -129,7 +130,8 @@ class _Start:
         kept = open_kept(self.settings, self.clock, self.stack, memory=self.outside.memory)
         live = Live(max(kept.site.points, default=0))
         live.restore(last_readings(kept.store))
-        engine = self._engine(kept)
+        pipeline = pipeline_of(self.settings, kept.database, kept.secret, self.clock, self.stack)
+        engine = self._engine(kept, pipeline)
         meters = meters_of(kept)
         backlog = backlog_of(kept, meters, self.clock)
         self.stack.callback(backlog.close)  # after the recorder, of which the ledger is told
@@ -141,6 +143,7 @@ class _Start:
             kept.journal, live, self.clock, consumers,
             overhear=engine.overhear, room=kept.room, shedding=shedding,
         )  # fmt: skip
+        self._run("notify", pipeline.run(intake.enter))
         self._run("engine", engine.run(intake.enter))
         self.stack.push_async_callback(intake.flush)
         self._run("intake", intake.run())
@@ -170,12 +173,10 @@ class _Start:
             ended=self.ended,
         )
 
-    def _engine(self, kept: Kept) -> Engine:
-        """Return what makes alarms and tickets, and start what tells people of them."""
+    def _engine(self, kept: Kept, pipeline: Pipeline) -> Engine:
+        """Return what makes alarms and tickets."""
         calendar = Calendar(self.settings.calendar, kept.site.zone)
         core = Core(kept.site, self.settings.packs, self.settings.promise, calendar)
-        pipeline = Pipeline(kept.database, LogNotifier(), self.clock)
-        self._run("notify", pipeline.run())
 
         def heard(effect: Effect) -> None:
             if isinstance(effect, Notification):

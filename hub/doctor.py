@@ -93,6 +93,8 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     files = [getattr(settings.store, "token_file", None)]
     files += [settings.mqtt.password_file, settings.mqtt.key_file] if settings.mqtt else []
     files += [gateway.key_file for gateway in settings.gateways]
+    channels = settings.notify.channels.values() if settings.notify else ()
+    files += [channel.url_file for channel in channels]
     for file in dict.fromkeys(filter(None, files)):
         path = settings.folder / file
         try:

@@ -73,6 +73,10 @@ class StoreError(HubError):
     """A store could not keep or return what was asked; nothing of that call was kept."""
 
 
+class ChannelError(HubError):
+    """A channel to people did not take a message; nobody was told, as far as is known."""
+
+
 class Refused(HubError):  # noqa: N818 - the glossary's word: a refusal, not a failure
     """The hub will not do this: not declared, out of range, not allowed, expired."""
 
@@ -398,10 +402,13 @@ class TimeSeriesStore(Protocol):
 
 
 class Notifier(Protocol):
-    """A way to tell people."""
+    """A way to tell people: one channel."""
 
-    async def send(self, key: str, subject: str, body: str) -> None:
-        """Tell; the key is the same when the same thing is told again."""
+    async def send(self, key: str, subject: str, body: str, address: str = "") -> None:
+        """Tell, or raise ChannelError; the key is the same when the same thing is told again.
+
+        ``address`` is a person's own on this channel; without one it has an address itself.
+        """
 
 
 class Twins(Protocol):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hub.database import chain
 from hub.database.connection import Database
+from hub.database.outbox import rows_of
 from hub.database.schema import (
     alarm_events,
     alarms,
@@ -60,7 +61,8 @@ def _put(database: Database, connection: sa.Connection, effects: Sequence[Effect
     _upsert(database, connection, problems, _latest(effects, Problem))
     _upsert(database, connection, tickets, _latest(effects, Ticket))
     chain.add(database, connection, (_row(one) for one in effects if isinstance(one, TicketEvent)))
-    _add(database, connection, outbox, effects, Notification)
+    told = [row for one in effects if isinstance(one, Notification) for row in rows_of(one)]
+    _insert(database, connection, outbox, told)
 
 
 def applied(database: Database) -> int:
@@ -128,8 +130,12 @@ def _add(
     connection: sa.Connection,
     table: sa.Table,
     effects: Iterable[Effect],
-    kind: type[AlarmEvent | Notification],
+    kind: type[AlarmEvent],
 ) -> None:
     rows = [_row(effect) for effect in effects if isinstance(effect, kind)]
+    _insert(database, connection, table, rows)
+
+
+def _insert(database: Database, connection: sa.Connection, table: sa.Table, rows: Rows) -> None:
     if rows:
         connection.execute(database.insert(table).on_conflict_do_nothing(), rows)

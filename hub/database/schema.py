@@ -159,14 +159,27 @@ problems = sa.Table(
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("key", sa.String(100), primary_key=True),
-    sa.Column("ticket", sa.String(40)),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("key", sa.String(200), primary_key=True),  # ticket, event and person
+    sa.Column("ticket", sa.String(40), nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("person", sa.String(100), nullable=False),
+    sa.Column("subject_zh", sa.Text, nullable=False),
+    sa.Column("subject_en", sa.Text, nullable=False),
+    sa.Column("body_zh", sa.Text, nullable=False),
+    sa.Column("body_en", sa.Text, nullable=False),
+    sa.Column("urgent", sa.Boolean, nullable=False),
+    sa.Column("asks", sa.Boolean, nullable=False),
     sa.Column("created_ms", _ms, nullable=False),
-    sa.Column("sent_ms", _ms),
+    sa.Column("state", sa.String(10), nullable=False),  # waiting, held or told
+    sa.Column("message", sa.String(220)),  # the key of the message that it goes out in
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("next_ms", _ms, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("undelivered_ms", _ms),  # when every channel had failed
+    sa.Column("channel", sa.String(60)),
+    sa.Column("sent_ms", _ms),
 )
+sa.Index("ix_outbox_state_next_ms", outbox.c.state, outbox.c.next_ms)
 
 engine_state = sa.Table(
     "engine_state",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,15 @@ WORDS: Mapping[str, Text] = {
     "closed/confirmed": Text("工单关闭", "Closed"),
 }
 
+BY: Mapping[str, Text] = {
+    "response": Text("响应截止", "Respond by"),
+    "on_site": Text("到场截止", "On site by"),
+    "fix": Text("修复截止", "Fixed by"),
+    "crew": Text("增援到场截止", "Extra crew by"),
+}
+PARTS = Text("可能用到的配件", "Parts likely")
+_LANGUAGES: tuple[Callable[[Text], str], ...] = (lambda text: text.zh, lambda text: text.en)
+
 
 def telling(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Notification | None:
     """Return what to tell people about an event; None for what they need not be told."""
@@ -30,13 +39,44 @@ def telling(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Notification 
     words = WORDS.get(f"{kind}/{detail[which]}" if which else kind)
     if words is None:
         return None
-    at = datetime.fromtimestamp(event.at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
-    by = datetime.fromtimestamp(ticket.respond_by_ms / 1000, zone).strftime("%H:%M")
-    body = (
-        f"{at} {ticket.place} {ticket.device}\n"
-        f"{ticket.title.zh} / {ticket.title.en}\n"
-        f"响应截止 / respond by {by}\n"
-        f"{ticket.guidance.zh}\n{ticket.guidance.en}"
+    subject = Text(*(f"{of(words)}: {of(ticket.title)} ({ticket.id})" for of in _LANGUAGES))
+    body = Text(*("\n".join(_lines(ticket, event, zone, of)) for of in _LANGUAGES))
+    return Notification(
+        f"{ticket.id}/{event.n}",
+        ticket.id,
+        subject,
+        body,
+        event.at_ms,
+        urgent=ticket.severity != "small" or kind == "breach",
+        asks=ticket.responded_ms is None,
     )
-    subject = f"{words.zh} / {words.en}: {ticket.title.zh} / {ticket.title.en} ({ticket.id})"
-    return Notification(f"{ticket.id}/{event.n}", ticket.id, subject, body, event.at_ms)
+
+
+def _lines(
+    ticket: Ticket, event: TicketEvent, zone: ZoneInfo, of: Callable[[Text], str]
+) -> Iterator[str]:
+    """Yield when, where and what, by when it is due, and what to do, in one language."""
+    at = datetime.fromtimestamp(event.at_ms / 1000, zone)
+    yield f"{at:%Y-%m-%d %H:%M} {ticket.place} {ticket.device}"
+    yield of(ticket.title)
+    for words, by_ms, done_ms in _clocks(ticket):
+        if by_ms is not None and done_ms is None:
+            by = datetime.fromtimestamp(by_ms / 1000, zone)
+            day = "" if by.date() == at.date() else f"{by:%m-%d} "
+            yield f"{of(words)}: {day}{by:%H:%M}"
+    if guidance := of(ticket.guidance):
+        yield guidance
+    if ticket.parts:
+        yield f"{of(PARTS)}: {', '.join(ticket.parts)}"
+
+
+def _clocks(ticket: Ticket) -> Iterator[tuple[Text, int | None, int | None]]:
+    """Yield what is promised, by when, and when it was done."""
+    yield BY["response"], ticket.respond_by_ms, ticket.responded_ms
+    yield BY["on_site"], ticket.on_site_by_ms, ticket.on_site_ms
+    yield BY["fix"], ticket.fix_by_ms, ticket.fixed_ms
+    yield (
+        BY["crew"],
+        ticket.crew_by_ms,
+        ticket.fixed_ms if ticket.crew_ms is None else ticket.crew_ms,
+    )

@@ -1,5 +1,6 @@
 """Telling people, by one pipeline whose stages stand in one visible list."""
 
-from hub.notify.pipeline import LogNotifier, Pipeline
+from hub.notify.people import DutyDesk, People, Person
+from hub.notify.pipeline import Letterhead, LogNotifier, Pipeline
 
-__all__ = ["LogNotifier", "Pipeline"]
+__all__ = ["DutyDesk", "Letterhead", "LogNotifier", "People", "Person", "Pipeline"]

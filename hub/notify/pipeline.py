@@ -1,111 +1,303 @@
-"""From the outbox to people: what the engine wrote down is told, at least once, with its key."""
+"""From the outbox to people: told at least once, in order per ticket, and never again once noted.
+
+Everybody has a lane: what one channel keeps waiting holds up nobody who is told by another. A lane
+leads what is due for its person through the stages, which stand in one list.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from hub.database import outbox
 from hub.database.connection import Database
-from hub.model import Notification
-from hub.ports import Clock, HubError, Notifier, StoreError
+from hub.database.outbox import Row
+from hub.model import Entry, EntryKind, Json
+from hub.notify import link, words
+from hub.notify.allowance import Allowance
+from hub.notify.letter import Letter, joined, letters_of
+from hub.notify.people import People, Person, quiet_until_ms
+from hub.notify.route import BACK_OFF_S, PATIENCE_S, Routes
+from hub.ports import ChannelError, Clock, Notifier, StoreError
+from hub.secret import Secret
 
 log = logging.getLogger(__name__)
-
-Notifications = Sequence[Notification]
-BACK_OFF_S = (5.0, 300.0)
+T = TypeVar("T")
+Letters = list[Letter]
+Enter = Callable[[Entry], None]
+SINGLY = 3  # so many at once are messages of their own; more of them are one
+LOOK_S = 60.0
 
 
 class LogNotifier:
     """Tells by one line in the log."""
 
-    async def send(self, key: str, subject: str, body: str) -> None:
+    async def send(self, key: str, subject: str, body: str, address: str = "") -> None:
         """Write one line."""
+        del address
         log.info("tell %s: %s: %s", key, subject, body.replace("\n", " | "))
 
 
-class Pipeline:
-    """Leads every notification through the stages; what is marked sent is never told again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """What messages say of the site: its zone, where its pages are, what signs links to them."""
 
-    def __init__(self, database: Database, notifier: Notifier, clock: Clock) -> None:
+    zone: ZoneInfo
+    url: str
+    secret: Secret
+
+
+class Pipeline:
+    """Leads every notification through the stages; what is marked told is never told again."""
+
+    def __init__(
+        self,
+        database: Database,
+        channels: Mapping[str, Notifier],
+        people: People,
+        head: Letterhead,
+        clock: Clock,
+    ) -> None:
         self._database = database
-        self._notifier = notifier
+        self._people = people
+        self._head = head
         self._clock = clock
         self._worker = clock.worker("notify")
+        self._routes = Routes(channels, clock)
+        self._allowance = Allowance(clock)
         self._some = asyncio.Event()
-        self._told: dict[str, None] = {}  # told, but the database did not take the mark yet
-        self._stages = (self._dedup, self._send, self._log)
-        self.counts = {"sent": 0, "failed": 0}
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, str] = {}  # told by a channel, but the database did not take the mark
+        self._enter: Enter | None = None
+        self._ending = False
+        self._stages = (
+            self._resolve,
+            self._quiet,
+            self._group,
+            self._send,
+            self._fall_back,
+            self._retry,
+            self._log,
+        )
+        self.counts = {"told": 0, "messages": 0, "failed": 0, "undelivered": 0, "held": 0}
+
+    @property
+    def channels_failing(self) -> Mapping[str, bool]:
+        """Return of each channel whether it failed when it was last tried."""
+        return self._routes.figures()
 
     def wake(self) -> None:
         """Say that the outbox has something new; never blocks."""
         self._some.set()
 
-    async def run(self) -> None:
-        """Tell what waits, then whatever comes, until cancelled."""
-        wait_s = BACK_OFF_S[0]
+    async def run(self, enter: Enter) -> None:
+        """Tell what is due, then whatever comes, until cancelled; ``enter`` is that of intake."""
+        self._enter = enter
         try:
             while True:
                 self._some.clear()
-                if await self.tell_all():
-                    wait_s = BACK_OFF_S[0]
-                    await self._some.wait()
-                else:
-                    await self._clock.sleep(wait_s)
-                    wait_s = min(2 * wait_s, BACK_OFF_S[1])
+                await self._woken_within(await self._start_lanes())
         finally:
+            await self._end_lanes()
             self._worker.close()
 
-    async def tell_all(self) -> bool:
-        """Lead what waits through the stages; return whether nothing is left."""
+    async def _start_lanes(self) -> float | None:
+        """Start a lane for everybody who can be told something; return when to look again."""
+        for who in [who for who, lane in self._lanes.items() if lane.done()]:
+            self._lanes.pop(who).result()
+        now_ms, busy = self._clock.now_ms(), [*self._lanes, *self._allowance.resting()]
         try:
-            while waiting := await self._worker.run(lambda: outbox.unsent(self._database)):
-                failed = self.counts["failed"]
-                passed: Notifications = waiting
-                for stage in self._stages:
-                    passed = await stage(passed)
-                if self.counts["failed"] > failed:
-                    return False
+            rows = await self._outbox(lambda: outbox.due(self._database, now_ms, busy))
+            for who, of_person in groupby(rows, lambda row: row.person):
+                self._lanes[who] = asyncio.create_task(self._lane(who, list(of_person)))
+                busy.append(who)
+            next_ms = await self._outbox(lambda: outbox.next_ms(self._database, busy))
         except StoreError as error:
             log.warning("outbox waits: %s", error)
-            return False
-        return True
+            return BACK_OFF_S[0]
+        waits_s = [] if self._clock.virtual else [LOOK_S]  # a clock may be put forward
+        if (rest_s := self._allowance.rest_s()) is not None:
+            waits_s.append(rest_s)
+        if next_ms is not None:
+            waits_s.append(max(next_ms - now_ms, 1) / 1000)
+        return min(waits_s, default=None)
 
-    async def _dedup(self, notifications: Notifications) -> Notifications:
-        """Mark those that were told before, so that they are not told again."""
-        new = [one for one in notifications if one.key not in self._told]
-        await self._log([one for one in notifications if one.key in self._told])
-        return new
-
-    async def _send(self, notifications: Notifications) -> Notifications:
-        """Tell people; after a failure the later ones of the same ticket wait, to keep order."""
-        passed: list[Notification] = []
-        failed: dict[str, None] = {}
-        for one in notifications:
-            if one.ticket not in failed and await self._tell(one):
-                passed.append(one)
-            else:
-                failed[one.ticket] = None
-        return passed
-
-    async def _tell(self, one: Notification) -> bool:
+    async def _woken_within(self, wait_s: float | None) -> None:
         try:
-            await self._notifier.send(one.key, one.subject, one.body)
-        except (HubError, OSError) as error:
-            self.counts["failed"] += 1
-            log.warning("telling failed, tried again later: %s: %s", one.key, error)
-            await self._worker.run(lambda: outbox.note_attempt(self._database, one.key))
-            return False
-        self.counts["sent"] += 1
-        self._told[one.key] = None
-        return True
+            async with asyncio.timeout(wait_s):
+                await self._some.wait()
+        except TimeoutError:
+            return
 
-    async def _log(self, notifications: Notifications) -> Notifications:
-        """Mark as sent what people were told."""
-        for one in notifications:
-            mark = partial(outbox.note_sent, self._database, one.key, self._clock.now_ms())
-            await self._worker.run(mark)
+    async def _end_lanes(self) -> None:
+        """Let what is being handed over come to its end, so that it is noted."""
+        self._ending = True
+        if self._lanes:
+            lanes = list(self._lanes.values())
+            await asyncio.wait(lanes, timeout=PATIENCE_S)
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _lane(self, who: str, rows: Sequence[Row]) -> None:
+        """Lead what is due for one person through the stages."""
+        try:
+            letters = letters_of(rows)
+            for stage in self._stages:
+                letters = await stage(letters)
+        except StoreError as error:
+            log.warning("outbox waits: %s: %s", who, error)
+            self._allowance.rest(who, BACK_OFF_S[0])
+        finally:
+            self._some.set()
+
+    async def _resolve(self, letters: Letters) -> Letters:
+        """Find out who somebody is, as the roster in force has it."""
+        for one in letters:
+            one.person = self._people.person(one.person.id)
+        return letters
+
+    async def _quiet(self, letters: Letters) -> Letters:
+        """Hold back what is not urgent until the quiet hours of the person are over."""
+        quiet = letters[0].person.quiet
+        until_ms = quiet_until_ms(quiet, self._clock.now_ms(), self._head.zone)
+        if until_ms is None:
+            return letters
+        urgent = {row.ticket: None for one in letters for row in one.rows if row.urgent}
+        passes = {one: one.begun or not urgent.keys().isdisjoint(one.tickets) for one in letters}
+        held = [key for one in letters if not passes[one] for key in one.keys]
+        await self._outbox(partial(outbox.hold, self._database, held, until_ms))
+        self.counts["held"] += len(held)
+        return [one for one in letters if passes[one]]
+
+    async def _group(self, letters: Letters) -> Letters:
+        """Mark what was told before; join what is too much to be told one by one."""
+        for one in letters:
+            one.told_by = self._told.get(one.key, "")
+        begun = [one for one in letters if one.begun]
+        new = [one for one in letters if not one.begun]
+        if new and len(new) > min(SINGLY, max(self._allowance.left(new[0].person.id), 1)):
+            new = [joined(new)]
+        return begun + new
+
+    async def _send(self, letters: Letters) -> Letters:
+        """Try the first channel of the person; after a failure later ones of a ticket wait."""
+        await self._in_order(letters, slice(0, 1))
+        return letters
+
+    async def _fall_back(self, letters: Letters) -> Letters:
+        """Try the other channels at once."""
+        await self._in_order(letters, slice(0, None))
+        for one in letters:
+            if not one.person.ways:
+                one.errors.append(f"{one.person.id} has no channel")
+        return letters
+
+    async def _retry(self, letters: Letters) -> Letters:
+        """Try again later, less and less often, and say that somebody cannot be reached."""
+        latest_ms = 0
+        for one in letters:
+            if one.told_by:
+                continue
+            if one.errors:
+                latest_ms = max(latest_ms, await self._later(one))
+            elif latest_ms:
+                put_off = partial(outbox.put_off, self._database, one.keys, latest_ms)
+                await self._outbox(put_off)
+        return [one for one in letters if one.told_by]
+
+    async def _log(self, letters: Letters) -> Letters:
+        """Note what people were told; that is never told again."""
+        for one in letters:
+            at_ms = self._clock.now_ms()
+            mark = partial(outbox.mark_told, self._database, one.keys, one.told_by, at_ms)
+            await self._outbox(mark)
             self._told.pop(one.key, None)
-        return notifications
+        return letters
+
+    async def _in_order(self, letters: Letters, which: slice) -> None:
+        """Try channels for what nobody took yet, each ticket in its order."""
+        blocked: dict[str, None] = {}
+        for one in letters:
+            if blocked.keys().isdisjoint(one.tickets):
+                for way in one.person.ways[which]:
+                    if not (one.told_by or way.channel in one.tried or self._ending):
+                        await self._try(one, *way)
+            if not one.told_by:
+                blocked |= one.tickets
+
+    async def _try(self, letter: Letter, channel: str, address: str) -> None:
+        """Note that a message is tried, then hand it to a channel."""
+        letter.tried.append(channel)
+        if refusal := self._routes.refusal(channel):
+            letter.errors.append(f"{channel}: {refusal}")
+            return
+        if not letter.noted:
+            await self._outbox(partial(outbox.begin, self._database, letter.keys, letter.key))
+            letter.noted = True
+        try:
+            await self._routes.send(channel, letter.key, self._written(letter), address)
+        except ChannelError as error:
+            self.counts["failed"] += 1
+            letter.errors.append(f"{channel}: {error}")
+            log.warning("telling failed: %s: %s: %s", letter.key, channel, error)
+        else:
+            letter.told_by = self._told[letter.key] = channel
+            self._allowance.take(letter.person.id)
+            self.counts["messages"] += 1
+            self.counts["told"] += len(letter.rows)
+
+    async def _later(self, letter: Letter) -> int:
+        """Put a message off that nobody took; return until when."""
+        now_ms = self._clock.now_ms()
+        ways = [way.channel for way in letter.person.ways]
+        wait_s = max(self._routes.back_off_s(letter.attempts + 1), self._routes.resting_s(ways))
+        until_ms = now_ms + round(wait_s * 1000)
+        why = "; ".join(letter.errors)
+        await self._outbox(partial(outbox.fail, self._database, letter.keys, until_ms, why, now_ms))
+        for row in letter.rows:
+            if row.undelivered_ms is None:
+                self._say_undelivered(row, why, now_ms)
+        return until_ms
+
+    def _say_undelivered(self, row: Row, why: str, now_ms: int) -> None:
+        """Enter into the journal that somebody cannot be reached, so that others are told."""
+        self.counts["undelivered"] += 1
+        if self._enter is None:
+            return
+        content: dict[str, Json] = {
+            "id": f"undelivered/{row.key}",
+            "kind": "undelivered",
+            "actor": "hub",
+            "at_ms": now_ms,
+            "ticket": row.ticket,
+            "undelivered": {"n": row.n, "person": row.person},
+            "note": why[:500],
+        }
+        self._enter(Entry(EntryKind.ACTION, now_ms, content=content))
+
+    def _written(self, letter: Letter) -> words.Words:
+        """Return a message in the language of its reader, with links to the pages."""
+        person, head = letter.person, self._head
+        tolds = [
+            words.Told(row.ticket, row.subject, row.body, self._link(row, person), row.urgent)
+            for row in letter.rows
+        ]
+        if len(tolds) == 1:
+            return words.one(tolds[0], letter.key, person.language, head.url)
+        return words.many(tolds, letter.key, person.language, head.url)
+
+    def _link(self, row: Row, person: Person) -> str:
+        if not row.asks:
+            return ""
+        until_ms = row.created_ms + link.GOOD_FOR_MS
+        return link.written(self._head.secret, link.Ask(row.ticket, person.id, until_ms))
+
+    async def _outbox(self, job: Callable[[], T]) -> T:
+        return await self._worker.run(job)

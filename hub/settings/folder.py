@@ -21,6 +21,7 @@ from hub.ports import ConfigError, Credentials
 from hub.reports.kind import NO_REPORTS, ReportsFile
 from hub.settings.form import fitted
 from hub.settings.left_out import LeftOut
+from hub.settings.notify import NotifySpec, wrong_channels
 from hub.settings.references import Draft, broken_references
 from hub.settings.roster import WrittenRoster, without_addresses
 from hub.settings.source import Document, Problem, Row, read_csv, read_yaml
@@ -87,6 +88,7 @@ class Settings:
     roster: RosterFile | None = None
     hot_water: Delivery = field(default_factory=Delivery)
     holds: tuple[HoldSpec, ...] = ()
+    notify: NotifySpec | None = None
 
     @property
     def locale(self) -> str:
@@ -232,6 +234,8 @@ class _Reading:
         if document is not None:
             self._take_rows(document)
             self.problems += broken_references(self._draft)
+            if campus is not None and campus.notify is not None:
+                self.problems += wrong_channels(document, campus.notify, self.folder)
         self.problems = self._left_out.remaining(self.problems)
         if self.problems or campus is None or promise is None or calendar is None:
             return None
@@ -396,6 +400,7 @@ def settled(
         roster=beside.roster,
         hot_water=campus.hot_water.delivery(),
         holds=campus.holds,
+        notify=campus.notify,
     )
 
 

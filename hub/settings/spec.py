@@ -20,6 +20,7 @@ from pydantic import (
 from drivers.product import written_keys
 from hub.energy.hot_water import Delivery, Opening
 from hub.model import Text
+from hub.settings.notify import NotifySpec
 from hub.settings.storage import HoldSpec, KeepSpec
 from hub.settings.written import Duration, Spec
 from hub.site import PlaceKind
@@ -399,6 +400,7 @@ class CampusFile(Spec):
     mqtt: MqttSpec | None = None
     writes: bool = False
     hot_water: HotWaterSpec = HotWaterSpec()
+    notify: NotifySpec | None = None
     holds: tuple[HoldSpec, ...] = ()
     places: tuple[PlaceSpec, ...] = ()
     gateways: tuple[GatewaySpec, ...] = ()

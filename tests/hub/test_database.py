@@ -72,14 +72,14 @@ TICKET = Ticket(
     alarm="a1",
 )
 OPENED = TicketEvent(TICKET.id, 0, "opened", "hub", 1000, 1000, {"value": 45.5})
-TOLD = Notification(f"{TICKET.id}/0", TICKET.id, "subject", "body 水", 1000)
+TOLD = Notification(f"{TICKET.id}/0", TICKET.id, Text("主题", "subject"), Text("水", "body"), 1000)
 
 
 def test_the_revisions_give_exactly_the_tables_of_the_schema(database: Database) -> None:
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-        assert current(connection) == head() == "0006"
+        assert current(connection) == head() == "0007"
 
 
 def test_opening_twice_migrates_once_and_keeps_what_is_there(where: str | Path) -> None:
@@ -156,7 +156,7 @@ def test_effects_and_sequence_are_kept_together_and_read_back_equal(database: Da
     assert records.alarms(database) == [ALARM]
     assert records.tickets(database) == [TICKET]
     assert records.events(database, TICKET.id) == [OPENED]
-    assert outbox.unsent(database) == [TOLD]
+    assert [row.key for row in outbox.due(database, 2000)] == [f"{TOLD.key}/duty"]
 
 
 def test_an_entry_applied_before_changes_nothing(database: Database) -> None:
@@ -251,16 +251,51 @@ def test_a_snapshot_replaces_the_one_before(database: Database) -> None:
     assert effects.applied(database) == 5
 
 
-def test_what_was_sent_is_not_unsent_and_attempts_are_counted(database: Database) -> None:
+def test_an_outbox_of_before_keeps_what_it_told_and_tells_what_waits(where: str | Path) -> None:
+    """The revision that gives everybody a row takes over those of the duty desk."""
+    database = open_database(where)
+    with database.write() as connection:
+        _back_to(connection, "0006")
+        connection.execute(
+            sa.text(
+                "INSERT INTO outbox (key, ticket, subject, body, created_ms, sent_ms, attempts)"
+                " VALUES ('20261101-ab/12', '20261101-ab', 's', 'b', 7, NULL, 3),"
+                " ('20261101-ab/3', '20261101-ab', 's', 'b', 5, 6, 1)"
+            )
+        )
+    database.close()
+    database = open_database(where)
+    (row,) = outbox.due(database, 10)
+    assert (row.key, row.n, row.person) == ("20261101-ab/12/duty", 12, "duty")
+    assert (row.subject, row.body) == (Text("s", "s"), Text("b", "b"))
+    database.close()
+
+
+def _back_to(connection: sa.Connection, revision: str) -> None:
+    """Put the outbox back to how a revision before its own had it."""
+    connection.execute(sa.text("DROP TABLE outbox"))
+    connection.execute(
+        sa.text(
+            "CREATE TABLE outbox (key VARCHAR(100) NOT NULL, ticket VARCHAR(40),"
+            " subject TEXT NOT NULL, body TEXT NOT NULL, created_ms BIGINT NOT NULL,"
+            " sent_ms BIGINT, attempts INTEGER NOT NULL, CONSTRAINT pk_outbox PRIMARY KEY (key))"
+        )
+    )
+    connection.execute(sa.text("UPDATE alembic_version SET version_num = :at"), {"at": revision})
+
+
+def test_what_was_told_is_never_due_again_and_attempts_are_counted(database: Database) -> None:
     effects.apply(database, 1, [TICKET, TOLD])
-    outbox.note_attempt(database, TOLD.key)
-    assert outbox.unsent(database) == [TOLD]
-    outbox.note_sent(database, TOLD.key, 5)
-    outbox.note_sent(database, TOLD.key, 9)
-    assert outbox.unsent(database) == []
+    key = f"{TOLD.key}/duty"
+    outbox.begin(database, [key], key)
+    (row,) = outbox.due(database, 2000)
+    assert (row.message, row.attempts, row.body) == (key, 1, TOLD.body)
+    outbox.mark_told(database, [key], "duty", 5)
+    outbox.mark_told(database, [key], "duty", 9)
+    assert outbox.due(database, 2000) == []
     with database.read() as connection:
         row = connection.execute(sa.text("SELECT sent_ms, attempts FROM outbox")).one()
-    assert tuple(row) == (5, 2)
+    assert tuple(row) == (5, 1)
 
 
 def test_a_run_is_marked_once(database: Database) -> None:

@@ -220,7 +220,7 @@ def test_people_are_told_with_keys_that_derive_from_the_event() -> None:
     one, ticket = with_ticket()
     notes = [effect for effect in play(one, [tick(60)]) if isinstance(effect, Notification)]
     assert [note.key for note in notes] == [f"{ticket}/1", f"{ticket}/2"]
-    assert "响应超时" in notes[0].subject
+    assert "响应超时" in notes[0].subject.zh
 
 
 def test_two_causes_with_the_same_first_letters_get_different_tickets() -> None:
