@@ -222,7 +222,9 @@ def _service(url: str, address: str = "") -> Any:
         log.removeHandler(heard)
     if service is None:
         raise Refused("; ".join(heard.said) or "is no address that can be used")
-    if getattr(service, "use_wkd", False) or getattr(service, "pgp_mode", "none") != "none":
+    if isinstance(service, mail.NotifyEmail) and (
+        service.use_wkd or service.pgp_mode != mail.PGP_MODE_DEFAULT
+    ):
         raise Refused("pgp is not for the hub: it would ask other servers for keys")
     service.redirects = False
     service.request_rate_per_sec = 0.0  # ours is the pace: it waits in no thread
