@@ -19,9 +19,10 @@ class Ask(NamedTuple):
     until_ms: int
 
 
-def written(secret: Secret, ask: Ask) -> str:
-    """Return the path of a link."""
-    return PATH + secret.signed(PURPOSE, f"{ask.ticket} {ask.person} {ask.until_ms}")
+def written(secret: Secret, ask: Ask, language: str = "") -> str:
+    """Return the path of a link; its page speaks ``language`` where one is given."""
+    token = secret.signed(PURPOSE, f"{ask.ticket} {ask.person} {ask.until_ms}")
+    return f"{PATH}{token}?lang={language}" if language else PATH + token
 
 
 def asked(secret: Secret, token: str) -> Ask | None:

@@ -297,7 +297,8 @@ class Pipeline:
         if not row.asks:
             return ""
         until_ms = row.created_ms + link.GOOD_FOR_MS
-        return link.written(self._head.secret, link.Ask(row.ticket, person.id, until_ms))
+        ask = link.Ask(row.ticket, person.id, until_ms)
+        return link.written(self._head.secret, ask, person.language)
 
     async def _outbox(self, job: Callable[[], T]) -> T:
         return await self._worker.run(job)

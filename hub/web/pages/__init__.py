@@ -7,6 +7,7 @@ from hub.web.pages import (
     energy,
     hot_water,
     lines,
+    message_link,
     overview,
     sign_in,
     simulator,
@@ -16,6 +17,7 @@ from hub.web.pages.failure import problem_page
 
 ROUTERS = (
     sign_in.router,
+    message_link.router,
     overview.router,
     building.router,
     energy.router,

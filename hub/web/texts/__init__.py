@@ -14,11 +14,24 @@ from hub.web.texts import (
     frame,
     hot_water,
     lines,
+    message_link,
     simulators,
     tickets,
 )
 
-SUBJECTS = (frame, alarms, explain, campus, energy, cost, hot_water, tickets, lines, simulators)
+SUBJECTS = (
+    frame,
+    alarms,
+    explain,
+    campus,
+    energy,
+    cost,
+    hot_water,
+    tickets,
+    lines,
+    message_link,
+    simulators,
+)
 TEXTS: Mapping[str, Text] = {
     key: Text(zh, en) for subject in SUBJECTS for key, (zh, en) in subject.WORDS.items()
 }
