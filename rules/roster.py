@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from hub.model import Swap
 from rules.calendar import NO_CALENDAR, Calendar, CalendarFile, first_instant
 from rules.roster_form import Crew, Person, RosterFile
 
@@ -29,14 +30,6 @@ class Turn(NamedTuple):
     start_ms: int
     end_ms: int
     people: tuple[str, ...]
-
-
-class Swap(NamedTuple):
-    """``takes`` works a turn in the place of ``gives``; both are people, ``turn`` its id."""
-
-    turn: str
-    gives: str
-    takes: str
 
 
 class OnDuty(NamedTuple):
@@ -70,8 +63,9 @@ class Roster:
         self.people = {one.id: one for one in file.people}
         self.crews = {one.id: one for one in file.crews}
         self._calendar_file = calendar
+        self.swaps = tuple(swaps)
         self._swapped: dict[str, list[Swap]] = {}
-        for swap in swaps:
+        for swap in self.swaps:
             self._swapped.setdefault(swap.turn, []).append(swap)
         self._turns_of = lru_cache(_KEPT_DAYS)(self._worked_out)
 

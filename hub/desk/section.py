@@ -73,6 +73,15 @@ class Assignment(Section):
         return self
 
 
+class Swapping(Section):
+    """A turn of the roster that one person gives to another; ``back`` is one in return for it."""
+
+    turn: Id
+    gives: Id
+    takes: Id
+    back: Id | None = None
+
+
 class Pausing(Section):
     """Why a clock stands: one of the reasons of service.yaml."""
 

@@ -6,6 +6,7 @@ datetimes, in the site's zone, only at the edges (pages, API, reports).
 
 from hub.model.alarm import Alarm, AlarmEvent, AlarmState, Outage
 from hub.model.command import Command, Outcome, Result
+from hub.model.duty import Swap
 from hub.model.effect import Effect, Notification
 from hub.model.entry import Entry, EntryKind
 from hub.model.reading import (
@@ -60,6 +61,7 @@ __all__ = [
     "Rollups",
     "Severity",
     "Source",
+    "Swap",
     "Text",
     "Ticket",
     "TicketEvent",

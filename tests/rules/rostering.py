@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from hub.model import Swap
 from rules.calendar import CalendarFile
-from rules.roster import Roster, Swap
+from rules.roster import Roster
 from rules.roster_form import RosterFile
 
 MINUTE = 60_000

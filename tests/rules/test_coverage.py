@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub.model import Swap
 from rules.calendar import CalendarFile
 from rules.coverage import clashes, gaps, shares
-from rules.roster import Roster, Swap
+from rules.roster import Roster
 from tests.rules.rostering import ALL_DAY, CREWS, DAY, NAMES, NIGHT, at, roster
 
 MINUTE = 60_000

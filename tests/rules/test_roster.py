@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
+from hub.model import Swap
 from rules.calendar import CalendarFile
-from rules.roster import Roster, Swap
+from rules.roster import Roster
 from tests.rules.rostering import ALL_DAY, CREWS, DAY, NAMES, NIGHT, at, roster
 
 BERLIN = ZoneInfo("Europe/Berlin")
