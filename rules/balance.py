@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from rules.deviation import to_side
 from rules.judged import Judgement
@@ -12,18 +13,40 @@ KWH_PER_TONNE_K = 4.186 / 3.6  # of heat, for one K
 HOURS = 24
 
 
-def judge(rule: BalanceRule, given: float, taken: float, at_least: float = math.nan) -> Judgement:
+class Partly(NamedTuple):
+    """What is known of a sum of which some members are not; NaN where that is too little.
+
+    It is ``at_least`` the known ones, and ``about`` so much when the few others are like them.
+    """
+
+    at_least: float = math.nan
+    about: float = math.nan
+
+
+NOTHING = Partly()
+
+
+def judge(rule: BalanceRule, given: float, taken: float, partly: Partly = NOTHING) -> Judgement:
     """Judge a day by both sums; NaN where one is not known.
 
-    Of ``taken`` it may be known what it is at least: when that alone is too much, it is a fault.
+    Where ``taken`` is known only in part, its least may be too much already: a fault. And it is
+    fine when nearly all are known and agree: in a large house some meter is silent on any day.
     """
-    if math.isnan(taken) and at_least > given:
-        judgement = judge(rule, given, at_least)
+    if math.isfinite(given) and math.isfinite(taken):
+        return _compared(rule, given, taken)
+    if partly.at_least > given:
+        judgement = _compared(rule, given, partly.at_least)
         if judgement.state == "fault":
             return judgement
-    if not (math.isfinite(given) and math.isfinite(taken)):
-        missing = [name for name, one in (("given", given), ("taken", taken)) if math.isnan(one)]
-        return Judgement("unknown", facts={"missing": missing})
+    if math.isfinite(given) and math.isfinite(partly.about):
+        judgement = _compared(rule, given, partly.about)
+        if judgement.state == "fine":
+            return judgement
+    missing = [name for name, one in (("given", given), ("taken", taken)) if math.isnan(one)]
+    return Judgement("unknown", facts={"missing": missing})
+
+
+def _compared(rule: BalanceRule, given: float, taken: float) -> Judgement:
     facts = {"given": given, "taken": taken}
     apart = to_side(given - taken, rule.side)
     # Where nothing is given all that is taken is too much: a share of the larger of the two.

@@ -36,11 +36,12 @@ class Row:
 
 _MOMENT = (0.1, 0.1)  # hours: it happens and is over, what it leaves behind can be found
 _TERM = LAST_TERM_DAY - 0.4
+_HOME = HOLIDAY[1]  # before it a room may stand empty, and ten times nothing is nothing
 
 LONG = (
     Row("fouled", "boiler", 5, (150, 200), first=8, last=29.8, rest_h=12),
     Row("night_load", "room", 6, (80, 120), 10, 18, first=8, last=_TERM, rest_h=12),
-    Row("scale_wrong", "room", 6, (60, 90), first=8, last=_TERM, rest_h=12),
+    Row("scale_wrong", "room", 6, (60, 90), first=_HOME, last=_TERM, rest_h=12),
     Row("scale_wrong", "main", 7, (30, 36), 19, 23.5, first=1, last=29.8, rest_h=24),
     Row("pipe_leak", "water", 5, (76, 104), 8, 20, first=7, last=29.8, rest_h=8),
 )

@@ -55,7 +55,7 @@ class Twin(ABC):
     @property
     def dark(self) -> bool:
         """Tell whether the device has no supply."""
-        return any(self._away.values())
+        return bool(self._away) and any(self._away.values())  # asked at every step
 
     def leave(self, why: str, *, dark: bool) -> None:
         """Be out of reach for a reason, ``dark`` without supply."""

@@ -165,8 +165,8 @@ def _statistic(history: History, rule: PeersRule, case: Case, day: date) -> floa
 def _judged(history: History, case: Case, rule: WindowRule, day: date) -> Judgement:
     """Judge one subject that is not compared with others."""
     if isinstance(rule, BalanceRule):
-        at_least = history.least(day, case.terms[1]) if rule.of == "meters" else float("nan")
-        return balance.judge(rule, *_both(history, case, rule, day), at_least)
+        partly = _partly(history, case, day) if rule.of == "meters" else balance.NOTHING
+        return balance.judge(rule, *_both(history, case, rule, day), partly)
     if isinstance(rule, EfficiencyRule):
         return efficiency.judge(rule, _worked(history, case, rule, day))
     if isinstance(rule, ExposureRule) and not case.counted:
@@ -201,6 +201,15 @@ def _both(history: History, case: Case, rule: BalanceRule, day: date) -> tuple[f
     if rule.of == "heat":
         return given, balance.heat_taken(rule, taken, supply)
     return given, balance.hot_part(rule, taken, supply)
+
+
+def _partly(history: History, case: Case, day: date) -> balance.Partly:
+    """Return what is known of the meters beneath."""
+    beneath = case.terms[1]
+    return balance.Partly(
+        at_least=history.least(day, beneath),
+        about=float(history.past(day, beneath, "use", 1).total[0]),
+    )
 
 
 def _mean(history: History, terms: Terms, day: date) -> float:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import balance
+from rules.balance import Partly
 from tests.rules.weeks import rule
 
 NAN = float("nan")
@@ -43,12 +44,22 @@ def test_one_meter_that_is_not_known_makes_it_unknown() -> None:
 
 
 def test_what_the_known_meters_take_alone_may_be_too_much_already() -> None:
-    assert balance.judge(METERS, 20, NAN, 90).state == "fault"
-    assert balance.judge(METERS, 100, NAN, 90).state == "unknown"  # the others may take the rest
-    assert balance.judge(METERS, 100, NAN, 101).state == "unknown"
-    assert balance.judge(METERS, NAN, NAN, 90).state == "unknown"
+    assert balance.judge(METERS, 20, NAN, Partly(90)).state == "fault"
+    assert (
+        balance.judge(METERS, 100, NAN, Partly(90)).state == "unknown"
+    )  # the others may take the rest
+    assert balance.judge(METERS, 100, NAN, Partly(101)).state == "unknown"
+    assert balance.judge(METERS, NAN, NAN, Partly(90)).state == "unknown"
     high = rule("balance", limit=0.1, clear=0.05, floor=5, side="high")
-    assert balance.judge(high, 20, NAN, 90).state == "unknown"
+    assert balance.judge(high, 20, NAN, Partly(90)).state == "unknown"
+
+
+def test_it_is_fine_when_nearly_all_meters_are_known_and_agree() -> None:
+    assert balance.judge(METERS, 100, NAN, Partly(90, 98)).state == "fine"
+    assert balance.judge(METERS, 100, NAN, Partly(90, 94)).state == "unknown"  # not quite: wait
+    assert balance.judge(METERS, 100, NAN, Partly(60, 62)).state == "unknown"  # a guess is no proof
+    assert balance.judge(METERS, 20, NAN, Partly(90, 20)).state == "fault"  # what is known counts
+    assert balance.judge(METERS, NAN, NAN, Partly(90, 98)).state == "unknown"
 
 
 def test_the_heat_of_a_plant_goes_into_water_and_losses() -> None:
