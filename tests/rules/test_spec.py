@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from rules.spec import Pack
+from tests.rules.weeks import rule
 
 RULE = {
     "id": "tank-cold",
@@ -24,8 +25,8 @@ RULE = {
 
 
 def pack(**changes: object) -> Pack:
-    rule = {**RULE, **changes}
-    content = {"version": 1, "pack": "p", "applies_to": {"kind": "boiler"}, "rules": [rule]}
+    one = {**RULE, **changes}
+    content = {"version": 1, "pack": "p", "applies_to": {"kind": "boiler"}, "rules": [one]}
     return Pack.model_validate(content)
 
 
@@ -78,8 +79,8 @@ def test_a_rule_says_what_it_finds_and_how_it_is_told() -> None:
 def test_a_rule_names_its_inputs_in_order(changes, inputs) -> None:
     own = {"limit", "clear"} if changes.get("kind") == "stuck" else set()
     own |= {"clear"} if changes.get("kind") == "session" else set()
-    rule = {key: value for key, value in (RULE | changes).items() if key not in own}
-    content = {"version": 1, "pack": "p", "applies_to": {"kind": "boiler"}, "rules": [rule]}
+    one = {key: value for key, value in (RULE | changes).items() if key not in own}
+    content = {"version": 1, "pack": "p", "applies_to": {"kind": "boiler"}, "rules": [one]}
     assert Pack.model_validate(content).rules[0].inputs == (inputs or ("tank_temperature", "s"))
 
 
@@ -109,3 +110,18 @@ def test_errors_are_those_of_a_line_and_clear_inside_the_limit() -> None:
         Pack.model_validate(content | {"applies_to": {"kind": "building"}})
     with pytest.raises(ValidationError, match="clear must not be above limit"):
         Pack.model_validate(content | {"rules": [errors | {"clear": 0.06}]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "delay"),
+    [
+        ("high", {"limit": 1, "clear": 1, "on_delay": "PT2M"}, timedelta(minutes=2)),
+        ("any", {"over": {}, "silent": "PT2M", "on_delay": "PT4M"}, timedelta(minutes=6)),
+        ("any", {"over": {}, "above": 1, "on_delay": "PT4M"}, timedelta(minutes=4)),
+        ("night_flow", {"utility": "hot_water", "window": 2, "nights": 1}, timedelta(days=2)),
+        ("night_flow", {"utility": "hot_water", "window": 2, "nights": 3}, timedelta(days=3)),
+    ],
+)
+def test_a_rule_says_how_long_a_fault_is_there_before_it_is_told(kind, keys, delay) -> None:
+    own = {} if kind == "night_flow" else {"point": "p"}
+    assert rule(kind, **own, **keys).delay == delay
