@@ -8,6 +8,7 @@ from hub.model import Json, Point
 from rules.form import Condition
 from rules.machine import BUSY, QUIET, Quiet, Transition
 from rules.question import Question, narrower
+from rules.sla import milliseconds
 from rules.spec_streams import MismatchRule
 from rules.stream import Stream
 
@@ -26,6 +27,8 @@ class Mismatch(Stream):
         self._must = Question(rule.must, rule.inputs)
         self._again = Question(_clear(rule), rule.inputs)
         self._keeps = rule.idle == "keeps"
+        self._lag_ms = milliseconds(rule.lag)
+        self._late_ms: int | None = None  # in the off-delay, since when it does not hold (again)
         self._unknown = True
 
     @property
@@ -46,15 +49,32 @@ class Mismatch(Stream):
         self._unknown = moving is None and all(self._seen_ms)
         if moving is None:
             return None
+        moving = self._forgiven(at_ms, moving=moving)
         deciding = self._while.of if self._while and asked is False else range(len(self._seen))
         known_ms = min(self._seen_ms[of] for of in deciding)
+        if self._late_ms is not None:  # what may yet follow keeps the off-delay, but ends it not
+            known_ms = min(known_ms, self._late_ms)
         value = self._must.value(self._seen)
         return self._turn(at_ms, value, moving=moving, known_ms=known_ms)
+
+    def save(self) -> dict[str, Json]:
+        """Return the state as JSON; empty when the machine is as new."""
+        return super().save() | ({} if self._late_ms is None else {"late": self._late_ms})
 
     def load(self, state: Mapping[str, Json]) -> None:
         """Take back what :meth:`save` returned; an empty state makes it as new."""
         super().load(state)
         self._unknown = True
+        self._late_ms = state.get("late")
+
+    def _forgiven(self, at_ms: int, *, moving: bool) -> bool:
+        """Tell whether the fault is taken for over: also while what must follow may yet do so."""
+        if moving or not self.delay.active or self.delay.since_ms is None:
+            self._late_ms = None
+            return moving
+        if self._late_ms is None:
+            self._late_ms = at_ms
+        return at_ms - self._late_ms < self._lag_ms
 
     def _moving(self, at_ms: int, *, asked: bool | None) -> bool | None:
         """Tell whether the readings want a change; None when that is not known."""

@@ -184,7 +184,8 @@ class MismatchRule(StreamForm):
 
     Once a fault, it ends when ``must`` holds again; ``clear`` is then its limit, further inside.
     When ``while`` ends, that ends the fault too, unless ``idle`` is ``keeps``: then only ``must``
-    holding while ``while`` holds is evidence enough.
+    holding while ``while`` holds is evidence enough. ``lag`` is how long ``must`` may take to
+    follow: what does not hold for no longer does not begin the off-delay anew.
     """
 
     kind: Literal["mismatch"]
@@ -192,6 +193,7 @@ class MismatchRule(StreamForm):
     must: Condition
     clear: float | None = None
     idle: Literal["clears", "keeps"] = "clears"
+    lag: Duration = timedelta(0)
 
     @property
     def inputs(self) -> tuple[str, ...]:

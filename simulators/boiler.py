@@ -136,8 +136,11 @@ class BoilerTwin(Twin):
         now_ms: int,
         terminals: int = 8,
         climate: Climate = USUAL,
+        start_lag_s: float = 0.0,
     ) -> None:
         super().__init__(device, now_ms)
+        self._start_lag_s = start_lag_s  # from the command to the start, as a controller has it
+        self._wanted_ms: int | None = None
         self._seed = seed
         self._climate = climate
         self._since_ms: dict[str, int] = {}
@@ -248,7 +251,10 @@ class BoilerTwin(Twin):
         limit = min(_HEAT_PUMP_LIMIT, self.setpoint)
         start = limit if self._heat_wanted else limit - _HEAT_PUMP_BAND
         self._heat_wanted = self.bottom < start
-        self._heat_pump_on = self._heat_wanted and not self._barred and not self._stopped(at_ms)
+        self._wanted_ms = (self._wanted_ms or at_ms) if self._heat_wanted else None
+        waits = at_ms - (self._wanted_ms or 0) < 1000 * self._start_lag_s
+        stopped = waits or self._barred or self._stopped(at_ms)
+        self._heat_pump_on = self._heat_wanted and not stopped
 
     def _stopped(self, at_ms: int) -> bool:
         """Tell whether the pressure switch has stopped the compressor."""

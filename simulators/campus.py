@@ -43,12 +43,14 @@ class Day:
     """The day that the physics live: from when on (None: from now), and how many people shower.
 
     Hour and season make a fault quick or slow to show. ``demand`` is how many sessions begin for
-    each of a usual day; ``life`` is its weather and its people.
+    each of a usual day; ``life`` is its weather and its people. ``start_lag_s`` is how long heat
+    pumps take to start once they are told to: controllers wait for pressures and for rest.
     """
 
     start_ms: int | None = None
     demand: float = 1.0
     life: Life = USUAL_LIFE
+    start_lag_s: float = 0.0
 
 
 USUAL = Day()
@@ -124,6 +126,7 @@ class Fleet:
         self._began_ms = self._clock_began_ms if day.start_ms is None else day.start_ms
         self._demand = day.demand
         self._life = day.life
+        self._start_lag_s = day.start_lag_s
         self._twins: dict[str, Twin] = {}
         self._movers: dict[str, Sequence[Plant | Twin]] = {}
         self.plants: list[Plant] = []
@@ -164,7 +167,9 @@ class Fleet:
         units = sum(device.kind == "boiler" for device in devices)
         climate = self._life.climate
         tanks = [
-            BoilerTwin(device, self._seed(device), now_ms, terminals // units, climate)
+            BoilerTwin(
+                device, self._seed(device), now_ms, terminals // units, climate, self._start_lag_s
+            )
             for device in devices
             if device.kind == "boiler"
         ]

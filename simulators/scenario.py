@@ -170,7 +170,8 @@ class Expect(Spec):
 class Scenario(Spec):
     """One script; ``campus`` names the config folder or the built-in campus it plays on.
 
-    Those are ``small``, ``reference`` and, its first building, ``reference_building``.
+    Those are ``small``, ``reference`` and, its first building, ``reference_building``. Heat pumps
+    start ``start_lag`` after they are told to.
     """
 
     version: Literal[1]
@@ -181,6 +182,7 @@ class Scenario(Spec):
     length: timedelta = Field(gt=timedelta(0))
     seed: int = 1
     steps: tuple[Step, ...] = ()
+    start_lag: timedelta = Field(timedelta(0), ge=timedelta(0))
     protocol_faults: tuple[ProtocolFault, ...] = ()
     snaps: tuple[ColdSnap, ...] = ()
     metering: Metering | None = None

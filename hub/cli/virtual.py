@@ -118,7 +118,7 @@ def play_virtual(
 async def _play(settings: Settings, scenario: Scenario, clock: Clock, *, memory: bool) -> Played:
     played = Played()
     site = site_of(settings)
-    day = Day(life=_life(scenario))
+    day = Day(life=_life(scenario), start_lag_s=scenario.start_lag.total_seconds())
     fleet = Fleet(list(site.devices.values()), settings.profiles, clock, day=day, zone=site.zone)
     before = fleet.truth()
     lines = FaultyLines(scenario, fleet, clock)

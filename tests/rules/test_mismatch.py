@@ -132,3 +132,46 @@ def test_one_that_alone_breaks_a_delay_does_so_when_no_other_comes_with_it() -> 
     opened = [(minute, OPEN, 1) for minute in range(2, 12, 2)]
     flow = [(3, FLOW, 0), (5, FLOW, 3), (7, FLOW, 0), (9, FLOW, 0)]  # never read together
     assert run(one, sorted(opened + flow)) == [(10, True)]
+
+
+PUMP = {
+    "must": {"point": "state", "equals": 1},
+    "while": {"point": "command", "equals": 1},
+    "on_delay": "PT10M",
+    "off_delay": "PT1H",
+    "lag": "PT5M",
+}
+REFUSES, IDLE, RUNS = (0, 1), (0, 0), (1, 1)
+
+
+def cycles(lag: int, count: int) -> list[tuple[int, int]]:
+    """Return starts of a sound plant: it waits, runs five minutes and rests ten."""
+    return [*[REFUSES] * lag, *[RUNS] * 5, *[IDLE] * 10] * count
+
+
+def test_what_follows_within_the_lag_does_not_undo_what_has_cleared() -> None:
+    rows = both(*[REFUSES] * 20, *[IDLE] * 5, *cycles(4, 10))
+    assert run(make("mismatch", **PUMP), rows) == [(11, True), (81, False)]
+    assert run(make("mismatch", **{**PUMP, "lag": "PT0S"}), rows) == [(11, True)]
+
+
+def test_what_does_not_follow_within_the_lag_begins_the_off_delay_anew() -> None:
+    rows = both(*[REFUSES] * 20, *[RUNS] * 50, *[REFUSES] * 7, *[RUNS] * 70)
+    assert run(make("mismatch", **PUMP), rows) == [(11, True), (138, False)]
+
+
+def test_nothing_is_over_while_it_has_yet_to_follow() -> None:
+    rows = both(*[REFUSES] * 20, *[RUNS] * 58, *[REFUSES] * 4, *[RUNS] * 9)
+    assert run(make("mismatch", **PUMP), rows) == [(11, True), (83, False)]
+    rows = both(*[REFUSES] * 20, *[RUNS] * 58, *[REFUSES] * 40)
+    assert run(make("mismatch", **PUMP), rows) == [(11, True)]
+
+
+def test_how_long_it_has_to_follow_is_known_after_a_restart() -> None:
+    rows = both(*[REFUSES] * 20, *[RUNS] * 50, *[REFUSES] * 3)
+    rest = [(minute + 73, of, value) for minute, of, value in both(*[REFUSES] * 4, *[RUNS] * 70)]
+    one, other = make("mismatch", **PUMP), make("mismatch", **PUMP)
+    run(one, rows)
+    other.load(one.save())
+    other.recall([73 * MINUTE] * 2, [0, 1], None)
+    assert run(other, rest) == [(138, False)]
