@@ -51,13 +51,13 @@ def edges(
     step_ms: int,
     raw: Raw,
     rollups: Rolled,
-    latest_ms: int = LATEST_MS,
+    span_ms: tuple[int, int] = (EARLIEST_MS, LATEST_MS),
 ) -> Edges:
     """Return the usable readings next to an instant (ms); looks first near it, then further.
 
-    Nothing lies after ``latest_ms``.
-    Where the raw readings around the instant are kept no more, the nearest that the roll-up of
-    its step still names stands for them.
+    Nothing lies outside ``span_ms``, its two instants included: beyond it nobody looks. Where the
+    raw readings around the instant are kept no more, the nearest that the roll-up of its step still
+    names stands for them.
     """
     numbers = np.unique(np.asarray(points, np.int32))
     before, after = _Side(numbers, 1), _Side(numbers, -1)
@@ -67,11 +67,12 @@ def edges(
     near = near.taken(usable(near))
     for side, there in ((before, near.at_ms <= at_ms), (after, near.at_ms >= at_ms)):
         side.offer(near.point[there], near.at_ms[there], near.value[there])
-    for start, end in _windows(own, EARLIEST_MS, -step_ms):
+    first_ms, last_ms = max(span_ms[0], EARLIEST_MS), span_ms[1]
+    for start, end in _windows(own, first_ms - first_ms % step_ms, -step_ms):
         if not (asked := before.unknown(numbers)):
             break
         _offer_rows(before, None, rollups(asked, start, end), at_ms)
-    for start, end in _windows(own + step_ms, latest_ms + 1, step_ms):
+    for start, end in _windows(own + step_ms, last_ms + 1, step_ms):
         if not (asked := after.unknown(numbers)):
             break
         _offer_rows(None, after, rollups(asked, start, end), at_ms)

@@ -32,7 +32,7 @@ class Newest:
     """The last reading and the open step of every point; ``kept_from`` is where raw begins.
 
     ``at_ms`` int64 (NEVER: no reading yet), ``value`` float64, ``quality`` uint8; ``kept_from``
-    int64, NEVER where nothing was forgotten.
+    int64, NEVER where nothing was forgotten. Nothing at all lies before ``earliest_ms``.
     """
 
     def __init__(self, step_ms: int) -> None:
@@ -41,6 +41,7 @@ class Newest:
         self.value = np.empty(0, np.float64)
         self.quality = np.empty(0, np.uint8)
         self.kept_from = np.empty(0, np.int64)
+        self.earliest_ms = rollup.LATEST_MS
         self.open = rollup.none(step_ms)
         self.make_room(_ROOM)
 
@@ -75,6 +76,10 @@ class Newest:
         start = self.open.start_ms[opened.point]
         passed = (start < opened.start_ms) & (start != NEVER)
         return rollup.taken(self.open, opened.point[passed])
+
+    def reach(self, at_ms: NDArray[np.int64]) -> None:
+        """Note instants at which there is something."""
+        self.earliest_ms = int(at_ms.min(initial=self.earliest_ms))
 
     def apply(self, change: Change) -> bool:
         """Let a change be so; tell whether it goes on with a step that raw has not whole."""

@@ -37,6 +37,9 @@ def prepared(writer: Connection, step_ms: int) -> Newest:
     newest = Newest(found or step_ms)
     newest.restore(layout.columns_of(writer, "FROM newest", []))
     _catch_up(writer, newest)
+    newest.reach(newest.open.start_ms[newest.open.start_ms != NEVER])
+    if first_ms := layout.number(writer, "SELECT min(start_ms) FROM rollups"):
+        newest.reach(np.array([first_ms]))
     return newest
 
 

@@ -74,6 +74,7 @@ class DuckStore:
                 with self._instant:
                     self._writer.commit()
                     self._append, self._applied = self._append + 1, seq
+                    self._newest.reach(batch.at_ms)
                     forgotten = self._newest.apply(change)
                     if late is not None:
                         self._newest.correct(late.batch)
@@ -191,8 +192,8 @@ class DuckStore:
     def edges(self, points: Sequence[int], at_ms: int) -> Edges:
         """Return per point the usable readings on both sides of an instant."""
         with self._instant:
-            latest_ms = self._newest.latest(_numbers(points))
-        return edges.edges(points, at_ms, self.step_ms, self._raw, self.rollups, latest_ms)
+            span = self._newest.earliest_ms, self._newest.latest(_numbers(points))
+        return edges.edges(points, at_ms, self.step_ms, self._raw, self.rollups, span)
 
     def export(self, points: Sequence[int], start_ms: int, end_ms: int) -> Iterator[Batch]:
         """Yield all readings of start <= at < end in pieces of a bounded number of them."""
