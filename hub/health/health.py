@@ -11,6 +11,7 @@ from hub.database.availability import Availability
 from hub.health.group import LOST_AFTER, Group, What
 from hub.health.noise import Noise
 from hub.health.record import SILENT_INTERVALS, Frozen, Record, State, Tally
+from hub.health.voice import Voice
 from hub.model import Entry, EntryKind, Json
 from hub.ports import Clock, Reach, StoreError
 from hub.site import Device
@@ -54,6 +55,12 @@ class Health:
         self._began_ms = now = clock.now_ms()
         self._devices = {device.id: device for device in devices}
         self._records = {id_: self._new(id_) for id_ in self._devices}
+        self._voice = Voice()
+        self._publishing = [  # nobody asks them
+            (self._records[device.id], _allowed_ms(device))
+            for device in self._devices.values()
+            if device.gateway is None
+        ]
         self._buses = self._groups("bus")
         self._gateways = self._groups("gateway")
         self._noise = {
@@ -135,7 +142,7 @@ class Health:
             what = f"frozen: {device}: {frozen.text}" if frozen else f"moves again: {device}"
             log.warning("device %s", what)
         elif record.said:
-            log.warning("device back: %s", device)
+            self._voice.say(at_ms, "device back", device, self._devices[device].place)
         else:
             return
         record.said = False
@@ -177,10 +184,8 @@ class Health:
         if group.what == "bus" and self._gateways[record.id].lost:
             return
         record.said = True
-        log.warning(
-            "%s lost: %s, with %d devices: %s",
-            group.what, record.id, len(group.devices), record.error,
-        )  # fmt: skip
+        error = f"with {len(group.devices)} devices: {record.error}"
+        self._voice.say(at_ms, f"{group.what} lost", record.id, self._place_of(group), error)
         self._tell(at_ms, record, {group.what: record.id, "devices": len(group.devices)})
 
     def _say_back(self, group: Group, at_ms: int) -> None:
@@ -191,7 +196,7 @@ class Health:
         record = group.record
         if record.said:
             record.said = False
-            log.warning("%s back: %s", group.what, record.id)
+            self._voice.say(at_ms, f"{group.what} back", record.id, self._place_of(group))
             self._tell(at_ms, record, {group.what: record.id, "devices": len(group.devices)})
 
     def _lose(self, record: Record, at_ms: int) -> None:
@@ -202,8 +207,12 @@ class Health:
         if record.said or (gateway is not None and self._perhaps_all(gateway, record)):
             return
         record.said = True
-        log.warning("device lost: %s: %s", record.id, record.error)
+        place = self._devices[record.id].place
+        self._voice.say(at_ms, "device lost", record.id, place, record.error)
         self._tell(at_ms, record, {"device": record.id})
+
+    def _place_of(self, group: Group) -> str:
+        return self._devices[group.devices[0].id].place
 
     def _perhaps_all(self, gateway: str, record: Record) -> bool:
         """Tell whether nothing of the bus has answered since this device began to fail."""
@@ -232,15 +241,15 @@ class Health:
     def check(self, now_ms: int) -> None:
         """Lose the devices that publish and have been silent for too long; end the day."""
         self._roll(now_ms)
+        self._voice.pass_time(now_ms)
         if now_ms - self._noise_ms >= NOISE_MS:
             self._noise_ms = now_ms
             self._tell_noise(now_ms)
-        for record in self._records.values():
-            device = self._devices[record.id]
-            if device.gateway is not None or (record.lost and record.said):
+        for record, allowed_ms in self._publishing:
+            if record.lost and record.said:
                 continue
             heard_ms = max(self._began_ms, record.seen_ms or 0)
-            if now_ms - heard_ms > _allowed_ms(device):
+            if now_ms - heard_ms > allowed_ms:
                 record.error = "no message"
                 self._lose(record, now_ms)
 
