@@ -34,6 +34,7 @@ GROUPS = {
     "meter": "meter",
     "outage": "outages",
     "alarms": "alarms",
+    "audit": "audit",
     "report": "report",
     "roster": "roster",
     "qr": "qr",

@@ -8,7 +8,8 @@ is found when events, and even head and events together, are cut off.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,11 +17,14 @@ import sqlalchemy as sa
 
 from hub.database.connection import Database
 from hub.database.schema import chain, ticket_events
+from hub.ports import Refused
 
 Row = Mapping[str, Any]
 CONTENT = ("ticket", "n", "kind", "actor", "at_ms", "received_ms", "detail")
 NOTHING = "0" * 64  # the seal before the first event
+FILE = "ticket-chain.csv"  # of the heads, one a day, beside the daily reports
 _HEAD = "tickets"
+_AT_ONCE = 1000
 
 
 class Head(NamedTuple):
@@ -28,6 +32,27 @@ class Head(NamedTuple):
 
     seq: int = 0
     hash: str = NOTHING
+
+
+class Trouble(NamedTuple):
+    """Something that does not fit, and the event at which it shows; ``n`` counts in its ticket."""
+
+    seq: int
+    ticket: str
+    n: int | None
+    what: str
+
+    def __str__(self) -> str:
+        """Return the line that people read."""
+        of = f" (ticket {self.ticket}, its {self.n})" if self.ticket else ""
+        return f"event {self.seq}{of}: {self.what}"
+
+
+class Finding(NamedTuple):
+    """The last event that is there, and what does not fit."""
+
+    last: Head
+    troubles: Sequence[Trouble]
 
 
 def sealed(before: Head, event: Row) -> Head:
@@ -54,7 +79,7 @@ def add(database: Database, connection: sa.Connection, events: Iterable[Row]) ->
     if not rows:
         return
     before = _head(connection, for_update=True)
-    kept = _kept(connection, {row["ticket"] for row in rows})
+    kept = _kept(connection, rows)
     fresh = [row for row in rows if (row["ticket"], row["n"]) not in kept]
     for row in fresh:
         before = sealed(before, row)
@@ -66,10 +91,12 @@ def add(database: Database, connection: sa.Connection, events: Iterable[Row]) ->
         connection.execute(known)
 
 
-def _kept(connection: sa.Connection, tickets: Iterable[str]) -> set[tuple[str, int]]:
-    query = sa.select(ticket_events.c.ticket, ticket_events.c.n)
-    rows = connection.execute(query.where(ticket_events.c.ticket.in_(sorted(tickets))))
-    return {(row.ticket, row.n) for row in rows}
+def _kept(connection: sa.Connection, rows: Sequence[Row]) -> set[tuple[str, int]]:
+    """Return which of some events are there, and others of their tickets that came after."""
+    of = ticket_events.c
+    tickets, first = {row["ticket"] for row in rows}, min(row["n"] for row in rows)
+    query = sa.select(of.ticket, of.n).where(of.ticket.in_(sorted(tickets)), of.n >= first)
+    return {(row.ticket, row.n) for row in connection.execute(query)}
 
 
 def _head(connection: sa.Connection, *, for_update: bool = False) -> Head:
@@ -81,3 +108,76 @@ def _head(connection: sa.Connection, *, for_update: bool = False) -> Head:
 def _plain(detail: Mapping[str, Any]) -> Any:
     """Return a detail as the database gives it back: what is sealed is what can be read."""
     return orjson.loads(orjson.dumps(detail))
+
+
+def verify(
+    database: Database, told: Iterable[Head] = (), shown: Callable[[int], object] = int
+) -> Finding:
+    """Walk the whole chain, a page at a time, and say what does not fit and where.
+
+    ``told`` are heads that were told outside of the database; ``shown`` is told how far it is.
+    """
+    wanted, kept = {one.seq: one.hash for one in told}, head(database)
+    last, troubles = Head(), list[Trouble]()
+    for row in _rows(database):
+        link = Head(row["seq"], row["hash"])
+        where = (link.seq, row["ticket"], row["n"])
+        if link.seq <= last.seq:
+            troubles.append(Trouble(*where, "it stands before the first event: it was added"))
+            continue
+        if link.seq > last.seq + 1:
+            missing = link.seq - last.seq - 1
+            troubles.append(Trouble(last.seq + 1, "", None, f"{missing} missing from here on"))
+        elif sealed(last, row) != link:
+            troubles.append(Trouble(*where, "it is not what was sealed after the one before"))
+        if wanted.get(link.seq, link.hash) != link.hash:
+            troubles.append(Trouble(*where, "its seal is not the one that was told: written anew"))
+        last = link
+        if last.seq % _AT_ONCE == 0:
+            shown(last.seq)
+    if last.seq > kept.seq:  # a hub that runs beside has written more meanwhile
+        now = head(database)
+        kept = last if now.seq > last.seq else now
+    return Finding(last, [*troubles, *_at_the_end(last, kept, wanted)])
+
+
+def _at_the_end(last: Head, kept: Head, told: Mapping[int, str]) -> Iterator[Trouble]:
+    """Say what is cut off, or was added, behind the last event or the head."""
+    known = max([kept.seq, *told])
+    if known > last.seq:
+        yield Trouble(last.seq + 1, "", None, f"{known - last.seq} missing from here to the end")
+    if kept.seq < last.seq:
+        yield Trouble(kept.seq + 1, "", None, "what stands from here on was added behind the head")
+    if kept.seq == last.seq and kept != last:
+        yield Trouble(kept.seq, "", None, "the head is not the seal of the last event")
+
+
+def _rows(database: Database) -> Iterator[Row]:
+    of = ticket_events.c
+    query = sa.select(*(of[name] for name in (*CONTENT, "seq", "hash")))
+    after = None
+    while True:
+        page = query if after is None else query.where(of.seq > after)
+        with database.read() as connection:
+            rows = connection.execute(page.order_by(of.seq).limit(_AT_ONCE)).mappings().all()
+        if not rows:
+            return
+        yield from (dict(row) for row in rows)
+        after = rows[-1]["seq"]
+
+
+def tell(file: Path, day: str, told: Head) -> None:
+    """Write the head of a day behind those of the days before."""
+    with file.open("a", encoding="ascii") as out:
+        out.write(f"{day},{told.seq},{told.hash}\n")
+
+
+def told_in(file: Path) -> list[Head]:
+    """Return the heads that :func:`tell` wrote, none where there is no file; Refused if damaged."""
+    heads = []
+    for n, line in enumerate(file.read_text("ascii").splitlines() if file.is_file() else (), 1):
+        day, seq, hash_ = (*line.split(","), "", "")[:3]
+        if not (day and seq.isdigit() and len(hash_) == len(NOTHING)):
+            raise Refused(f"{file}:{n}: not a day, a sequence and a seal; take it from a backup")
+        heads.append(Head(int(seq), hash_))
+    return heads

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from hub.database import daily_use, records
+from hub.database import chain, daily_use, records
 from hub.database.connection import Database
 from hub.database.daily_use import DailyUse
 from hub.energy import calendar
@@ -16,6 +17,8 @@ from hub.model import Text
 from hub.ports import Worker
 from hub.sheet import Cell, Column, Sheet, write
 from hub.site import Site
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("day", "place", "name_zh", "name_en", "kwh", "coverage", "tickets_opened")
 
@@ -71,6 +74,9 @@ class Daily:
         columns = tuple(Column(name, Text(name, name)) for name in COLUMNS)
         write(Sheet("day", columns, self._lines(day)), "csv", part, "en")
         part.replace(whole)
+        head = chain.head(self._database)
+        chain.tell(self._folder / chain.FILE, day.isoformat(), head)
+        log.info("ticket chain: %s: %s %s", day, head.seq, head.hash)
 
     def _lines(self, day: date) -> Iterator[Sequence[Cell]]:
         for row in self._uses(day):
