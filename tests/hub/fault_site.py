@@ -31,6 +31,7 @@ from rules.spec import Pack
 CONFIG = Path(__file__).parents[2] / "config"
 PROMISE = Service.model_validate(yaml.safe_load((CONFIG / "service.yaml").read_text()))
 MINUTE = 60_000
+ZONE = ZoneInfo("Asia/Shanghai")
 ALARM_KINDS = get_args(AlarmKind)
 START = int(datetime(2026, 11, 21, 11, 0, tzinfo=UTC).timestamp() * 1000)  # 19:00 in Wuhan
 BOILER = "dorm-07/boiler-1"
@@ -84,8 +85,11 @@ def site(boilers: int = 1) -> Site:
         devices.append(
             Device(id_, "reference-boiler", "boiler", "dorm-07/plant", minute, "gw", n, points)
         )
-    places = [Place("dorm-07", "building", Text("北苑7栋", "North Garden 7"))]
-    return Site("test", Text("校", "U"), ZoneInfo("Asia/Shanghai"), places, [], devices)
+    places = [
+        Place("dorm-07", "building", Text("北苑7栋", "North Garden 7")),
+        Place("dorm-07/plant", "plant", Text("机房", "Plant")),
+    ]
+    return Site("test", Text("校", "U"), ZONE, places, [], devices)
 
 
 def core(*rules: dict[str, object], boilers: int = 1) -> Core:
