@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -177,12 +178,13 @@ class Service(Targets):
     def policy_for(self, item: Item) -> Policy:
         """Return the policy of a piece of work: the first that is for it, else the default."""
         fitting = (policy for policy in self.policies if policy.for_.holds(item))
-        return next(fitting, self._default())
+        return next(fitting, self._default)
 
     def policy(self, id_: str) -> Policy:
         """Return a policy by its id; the default when the configuration has it no more."""
-        return next((one for one in self.policies if one.id == id_), self._default())
+        return next((one for one in self.policies if one.id == id_), self._default)
 
+    @cached_property
     def _default(self) -> Policy:
         top = {name: getattr(self, name) for name in Targets.model_fields}
         return Policy.model_construct(id=DEFAULT, for_=Scope(), **top)

@@ -168,7 +168,7 @@ class Desk:
         """Return the open ticket of an alarm that what is reported most likely is, the nearest."""
         found = [
             (near, work)
-            for work in self.book.works.values()
+            for work in (self.book.works.values() if opening.rules else ())
             if work.ticket.source == "alarm"
             and work.ticket.rule in opening.rules
             and (near := _near(opening, work.ticket)) is not None

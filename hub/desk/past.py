@@ -25,9 +25,7 @@ class Past:
         """Remember a ticket that was closed, and forget those that are past the span."""
         self._works[work.ticket.id] = work
         self._latest[work.ticket.cause] = work.ticket.id
-        for first in list(self._works.values()):
-            if self._recalls(first, now_ms):
-                break
+        while not self._recalls(first := next(iter(self)), now_ms):
             self.take(first)
 
     def get(self, ticket: str, now_ms: int) -> Work | None:

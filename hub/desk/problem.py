@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -24,13 +24,18 @@ class Problems:
     def __init__(self) -> None:
         self._open: dict[str, Problem] = {}
         self._opened: deque[tuple[int, str]] = deque()  # the latest tickets: when, and the cause
+        self._count: Counter[str] = Counter()  # of these, by cause
 
     def note(self, ticket: Ticket) -> Problem | None:
         """Count a new ticket; return the problem that it belongs to, if there is one now."""
         while self._opened and self._opened[0][0] <= ticket.opened_ms - WINDOW_MS:
-            self._opened.popleft()
+            _, cause = self._opened.popleft()
+            self._count[cause] -= 1
+            if not self._count[cause]:
+                del self._count[cause]
         self._opened.append((ticket.opened_ms, ticket.cause))
-        count = sum(cause == ticket.cause for _, cause in self._opened)
+        self._count[ticket.cause] += 1
+        count = self._count[ticket.cause]
         known = next((one for one in self._open.values() if one.cause == ticket.cause), None)
         if known is None and count < OFTEN:
             return None
@@ -68,6 +73,7 @@ class Problems:
         """Take back what :meth:`save` returned."""
         self._open = {one["id"]: _PROBLEM.validate_python(one) for one in state["open"]}
         self._opened = deque((at_ms, cause) for at_ms, cause in state["opened"])
+        self._count = Counter(cause for _, cause in self._opened)
 
     def _new(self, ticket: Ticket, count: int) -> Problem:
         return Problem(f"P{ticket.id}", ticket.cause, ticket.title, ticket.opened_ms, count)
