@@ -38,6 +38,7 @@ GROUPS = {
     "report": "report",
     "roster": "roster",
     "qr": "qr",
+    "sla": "sla",
     "rules": "ruling",
     "export": "export",
     "backup": "backup",

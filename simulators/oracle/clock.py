@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,8 @@ def reached(
     count = most // MINUTE_MS + 2 + sum(end - start for start, end in stops) // MINUTE_MS
     while True:
         steps = running[begin : begin + count].copy()
-        _stand(steps, minutes.first + begin, [(0, since_ms), *stops])
+        steps[0] -= min(int(steps[0]), since_ms % MINUTE_MS)
+        _stand(steps, minutes.first + begin, since_ms, stops)
         counted = np.cumsum(steps)
         if len(counted) and counted[-1] >= most:
             break
@@ -45,9 +46,9 @@ def reached(
     return found
 
 
-def _stand(steps: NDArray[np.int64], first: int, stops: Sequence[Stop]) -> None:
-    """Take from each minute what the clock stands in it."""
-    for start_ms, end_ms in _apart(stops):
+def _stand(steps: NDArray[np.int64], first: int, since_ms: int, stops: Sequence[Stop]) -> None:
+    """Take from each minute what the clock stands in it, once it has begun."""
+    for start_ms, end_ms in _apart((max(start, since_ms), end) for start, end in stops):
         a = max(start_ms // MINUTE_MS - first, 0)
         b = min(end_ms // MINUTE_MS - first, len(steps) - 1)
         if a > b:
@@ -70,7 +71,7 @@ def _inside(minute_ms: int, left_ms: int, stops: Sequence[Stop]) -> int:
     return now_ms + left_ms
 
 
-def _apart(stops: Sequence[Stop]) -> list[Stop]:
+def _apart(stops: Iterable[Stop]) -> list[Stop]:
     """Return stops in order, those that overlap as one."""
     apart: list[Stop] = []
     for start_ms, end_ms in sorted(stops):

@@ -71,7 +71,9 @@ class Oracle:
             said += self._passed(kept, fact.heard_ms)
             self._take(kept, fact)
             if fact.what != "nothing":
-                said += self._judged(kept, fact.heard_ms)
+                said += self._judged(kept, fact.heard_ms, unproven=fact.what == "unproven")
+            if fact.what == "closed":
+                said += self._verdicts(kept, fact.at_ms)
             deadlines.append(dict(kept.by))
         return deadlines, said
 
@@ -79,9 +81,10 @@ class Oracle:
         """Yield what the time alone brings until an instant."""
         if kept.closed_ms is not None:
             return
-        for reason, start_ms, end_ms, limit_ms in kept.stops:
+        for n, (reason, start_ms, end_ms, limit_ms) in enumerate(kept.stops):
             over_ms = start_ms + limit_ms
-            if end_ms is None and over_ms <= now_ms and reason:
+            if end_ms is None and over_ms <= now_ms:
+                kept.stops[n] = (reason, start_ms, over_ms, limit_ms)
                 yield Said("pause_over", over_ms, "", reason)
         for clock, by_ms in kept.by.items():
             if clock not in kept.late and not self._stopped(kept, clock) and by_ms < now_ms:
@@ -93,7 +96,7 @@ class Oracle:
                 kept.told.add(key)
                 yield Said("told", due_ms, clock, rung)
 
-    def _judged(self, kept: Kept, now_ms: int) -> Iterator[Said]:
+    def _judged(self, kept: Kept, now_ms: int, *, unproven: bool) -> Iterator[Said]:
         """Yield what is known better now: breaches that were none, and those that were some."""
         for clock, by_ms in kept.by.items():
             done_ms = self._stopped(kept, clock)
@@ -101,9 +104,17 @@ class Oracle:
             if clock in kept.late and not late:
                 del kept.late[clock]
                 yield Said("breach_withdrawn", now_ms, clock, str(by_ms))
-            elif late and done_ms is not None and clock not in kept.late:
+            elif late and (done_ms is not None or unproven) and clock not in kept.late:
                 kept.late[clock] = by_ms
-                yield Said("breach", now_ms, clock, str(by_ms))
+                yield Said("breach", by_ms, clock, str(by_ms))
+
+    def _verdicts(self, kept: Kept, closed_ms: int) -> Iterator[Said]:
+        """Yield how each clock ended."""
+        for clock, by_ms in kept.by.items():
+            done_ms = self._stopped(kept, clock)
+            met = (closed_ms if done_ms is None else done_ms) <= by_ms
+            verdict = "breached" if not met else "running" if done_ms is None else "met"
+            yield Said("verdict", closed_ms, clock, verdict)
 
     def _take(self, kept: Kept, fact: Fact) -> None:
         """Let a fact change the ticket, and plan anew where that changes a deadline."""
@@ -112,19 +123,20 @@ class Oracle:
                 kept.opened_ms, kept.severity = fact.at_ms, fact.word
             case "responded" | "on_site" | "fixed" | "crew":
                 self._do(kept, fact)
-                return
+                if fact.what != "fixed" or not _resume(kept, fact.at_ms):
+                    return
             case "unproven":
                 kept.done.pop("fix")
                 return
             case "paused":
                 kept.stops.append((fact.word, fact.at_ms, None, self._limit_ms(kept, fact.word)))
             case "resumed":
-                reason, start_ms, _, limit_ms = kept.stops.pop()
-                kept.stops.append((reason, start_ms, fact.at_ms, limit_ms))
+                _resume(kept, fact.at_ms)
             case "reclassified":
                 kept.severity = fact.word
             case "closed":
                 kept.closed_ms = fact.at_ms
+                _resume(kept, fact.at_ms)
                 return
             case "reopened":
                 self._reopen(kept, fact.at_ms)
@@ -203,6 +215,15 @@ class Oracle:
         """Return when a clock was stopped; a repair that is finished needs no extra crew."""
         done_ms = kept.done.get(clock)
         return kept.done.get("fix") if clock == "crew" and done_ms is None else done_ms
+
+
+def _resume(kept: Kept, at_ms: int) -> bool:
+    """End the pause that lasts; tell whether there was one."""
+    for n, (reason, start_ms, end_ms, limit_ms) in enumerate(kept.stops):
+        if end_ms is None:
+            kept.stops[n] = (reason, start_ms, at_ms, limit_ms)
+            return True
+    return False
 
 
 def length_ms(text: str) -> int:
