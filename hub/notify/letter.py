@@ -14,8 +14,8 @@ from hub.notify.people import Person
 class Letter:
     """A message on its way through the stages; ``told_by`` is the channel that took it.
 
-    ``noted``: the outbox knows that it is tried. ``tried`` names channels, ``errors`` says why they
-    did not take it.
+    ``noted``: the outbox knows that it is tried. ``errors`` says why channels did not take it, and
+    ``waits_ms`` when it is tried again.
     """
 
     person: Person
@@ -23,8 +23,8 @@ class Letter:
     key: str = ""
     told_by: str = ""
     noted: bool = False
-    tried: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    waits_ms: int = 0
 
     @property
     def keys(self) -> list[str]:

@@ -76,15 +76,10 @@ class Pipeline:
         self._told: dict[str, str] = {}  # told by a channel, but the database did not take the mark
         self._enter: Enter | None = None
         self._ending = False
-        self._stages = (
-            self._resolve,
-            self._quiet,
-            self._group,
-            self._send,
-            self._fall_back,
-            self._retry,
-            self._log,
-        )
+        # The stages: what is due for a person goes through the first together, then each message
+        # through the others, so that no more than one is ever told and not noted.
+        self._together = (self._resolve, self._quiet, self._group)
+        self._one_by_one = (self._send, self._fall_back, self._retry, self._log)
         self.counts = {"told": 0, "messages": 0, "failed": 0, "undelivered": 0, "held": 0}
 
     @property
@@ -149,13 +144,28 @@ class Pipeline:
         """Lead what is due for one person through the stages."""
         try:
             letters = letters_of(rows)
-            for stage in self._stages:
+            for stage in self._together:
                 letters = await stage(letters)
+            await self._lead(letters)
         except StoreError as error:
             log.warning("outbox waits: %s: %s", who, error)
             self._allowance.rest(who, BACK_OFF_S[0])
         finally:
             self._some.set()
+
+    async def _lead(self, letters: Letters) -> None:
+        """Lead messages through the last stages; of a ticket none overtakes one that waits."""
+        waiting: dict[str, int] = {}
+        for letter in letters:
+            until_ms = max((waiting.get(ticket, 0) for ticket in letter.tickets), default=0)
+            if until_ms:
+                put_off = partial(outbox.put_off, self._database, letter.keys, until_ms)
+                await self._outbox(put_off)
+            elif not self._ending:
+                for pass_through in self._one_by_one:
+                    await pass_through(letter)
+            if letter.told_by == "":
+                waiting |= dict.fromkeys(letter.tickets, letter.waits_ms or until_ms)
 
     async def _resolve(self, letters: Letters) -> Letters:
         """Find out who somebody is, as the roster in force has it."""
@@ -186,55 +196,44 @@ class Pipeline:
             new = [joined(new)]
         return begun + new
 
-    async def _send(self, letters: Letters) -> Letters:
-        """Try the first channel of the person; after a failure later ones of a ticket wait."""
-        await self._in_order(letters, slice(0, 1))
-        return letters
+    async def _send(self, letter: Letter) -> None:
+        """Try the first channel of the person."""
+        for way in letter.person.ways[:1]:
+            await self._try(letter, *way)
 
-    async def _fall_back(self, letters: Letters) -> Letters:
+    async def _fall_back(self, letter: Letter) -> None:
         """Try the other channels at once."""
-        await self._in_order(letters, slice(0, None))
-        for one in letters:
-            if not one.person.ways:
-                one.errors.append(f"{one.person.id} has no channel")
-        return letters
+        for way in letter.person.ways[1:]:
+            await self._try(letter, *way)
 
-    async def _retry(self, letters: Letters) -> Letters:
+    async def _retry(self, letter: Letter) -> None:
         """Try again later, less and less often, and say that somebody cannot be reached."""
-        latest_ms = 0
-        for one in letters:
-            if one.told_by:
-                continue
-            if one.errors:
-                latest_ms = max(latest_ms, await self._later(one))
-            elif latest_ms:
-                put_off = partial(outbox.put_off, self._database, one.keys, latest_ms)
-                await self._outbox(put_off)
-        return [one for one in letters if one.told_by]
+        if letter.told_by:
+            return
+        now_ms = self._clock.now_ms()
+        ways = [way.channel for way in letter.person.ways]
+        why = "; ".join(letter.errors) or f"{letter.person.id} has no channel"
+        wait_s = max(self._routes.back_off_s(letter.attempts + 1), self._routes.resting_s(ways))
+        letter.waits_ms = until_ms = now_ms + round(wait_s * 1000)
+        await self._outbox(partial(outbox.fail, self._database, letter.keys, until_ms, why, now_ms))
+        for row in letter.rows:
+            if row.undelivered_ms is None:
+                self._say_undelivered(row, why, now_ms)
 
-    async def _log(self, letters: Letters) -> Letters:
-        """Note what people were told; that is never told again."""
-        for one in letters:
-            at_ms = self._clock.now_ms()
-            mark = partial(outbox.mark_told, self._database, one.keys, one.told_by, at_ms)
-            await self._outbox(mark)
-            self._told.pop(one.key, None)
-        return letters
-
-    async def _in_order(self, letters: Letters, which: slice) -> None:
-        """Try channels for what nobody took yet, each ticket in its order."""
-        blocked: dict[str, None] = {}
-        for one in letters:
-            if blocked.keys().isdisjoint(one.tickets):
-                for way in one.person.ways[which]:
-                    if not (one.told_by or way.channel in one.tried or self._ending):
-                        await self._try(one, *way)
-            if not one.told_by:
-                blocked |= one.tickets
+    async def _log(self, letter: Letter) -> None:
+        """Note what somebody was told; that is never told again."""
+        if not letter.told_by:
+            return
+        at_ms = self._clock.now_ms()
+        await self._outbox(
+            partial(outbox.mark_told, self._database, letter.keys, letter.told_by, at_ms)
+        )
+        self._told.pop(letter.key, None)
 
     async def _try(self, letter: Letter, channel: str, address: str) -> None:
-        """Note that a message is tried, then hand it to a channel."""
-        letter.tried.append(channel)
+        """Note that a message is tried, then hand it to a channel, unless it was told."""
+        if letter.told_by:
+            return
         if refusal := self._routes.refusal(channel):
             letter.errors.append(f"{channel}: {refusal}")
             return
@@ -252,19 +251,6 @@ class Pipeline:
             self._allowance.take(letter.person.id)
             self.counts["messages"] += 1
             self.counts["told"] += len(letter.rows)
-
-    async def _later(self, letter: Letter) -> int:
-        """Put a message off that nobody took; return until when."""
-        now_ms = self._clock.now_ms()
-        ways = [way.channel for way in letter.person.ways]
-        wait_s = max(self._routes.back_off_s(letter.attempts + 1), self._routes.resting_s(ways))
-        until_ms = now_ms + round(wait_s * 1000)
-        why = "; ".join(letter.errors)
-        await self._outbox(partial(outbox.fail, self._database, letter.keys, until_ms, why, now_ms))
-        for row in letter.rows:
-            if row.undelivered_ms is None:
-                self._say_undelivered(row, why, now_ms)
-        return until_ms
 
     def _say_undelivered(self, row: Row, why: str, now_ms: int) -> None:
         """Enter into the journal that somebody cannot be reached, so that others are told."""
