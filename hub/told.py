@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from hub.database.connection import Database
-from hub.notify import DutyDesk, Letterhead, LogNotifier, Pipeline
-from hub.notify.people import DUTY
+from hub.notify import DutyDesk, Letterhead, LogNotifier, People, Pipeline
+from hub.notify.people import DUTY, OfRoster
 from hub.ports import Clock, Notifier
 from hub.secret import Secret
 from hub.settings import Settings
@@ -20,7 +20,14 @@ def pipeline_of(
     """Return what tells people of alarms and tickets; ``stack`` ends its channels."""
     head = Letterhead(zone=settings.zone, url=settings.web.public_url, secret=secret)
     channels = _channels(settings, clock, stack)
-    return Pipeline(database, channels, DutyDesk(), head, clock)
+    return Pipeline(database, channels, _people(settings, clock), head, clock)
+
+
+def _people(settings: Settings, clock: Clock) -> People:
+    """Return who can be told; all of it is the duty desk's where only the log is told."""
+    if settings.roster is None or settings.notify is None or clock.virtual:
+        return DutyDesk()
+    return OfRoster(settings.roster, settings.locale)
 
 
 def _channels(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Mapping[str, Notifier]:

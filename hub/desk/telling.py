@@ -20,6 +20,11 @@ WORDS: Mapping[str, Text] = {
     "reopened": Text("故障复发 工单重新打开", "It is back, the ticket is open again"),
     "closed/proven": Text("修复已证实 工单关闭", "Closed, the fix is proven"),
     "closed/confirmed": Text("工单关闭", "Closed"),
+    "assigned": Text("派工给您", "Yours to do"),
+    "transferred": Text("转派给您", "Handed over to you"),
+    "told/at": Text("请处理", "Please see to it"),
+    "told/before": Text("时限将至", "Little time is left"),
+    "told/after": Text("已超时 请处理", "It is late, please see to it"),
 }
 
 BY: Mapping[str, Text] = {
@@ -28,6 +33,7 @@ BY: Mapping[str, Text] = {
     "fix": Text("修复截止", "Fixed by"),
     "crew": Text("增援到场截止", "Extra crew by"),
 }
+URGENT = ("breach", "assigned", "transferred", "told")  # of whatever severity
 PARTS = Text("可能用到的配件", "Parts likely")
 _LANGUAGES: tuple[Callable[[Text], str], ...] = (lambda text: text.zh, lambda text: text.en)
 
@@ -35,9 +41,10 @@ _LANGUAGES: tuple[Callable[[Text], str], ...] = (lambda text: text.zh, lambda te
 def telling(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Notification | None:
     """Return what to tell people about an event; None for what they need not be told."""
     kind, detail = event.kind, event.detail
-    which = {"breach": "target", "closed": "closing"}.get(kind)
+    which = {"breach": "target", "closed": "closing", "told": "when"}.get(kind)
     words = WORDS.get(f"{kind}/{detail[which]}" if which else kind)
-    if words is None:
+    to = _listeners(event)
+    if words is None or to is None:
         return None
     subject = Text(*(f"{of(words)}: {of(ticket.title)} ({ticket.id})" for of in _LANGUAGES))
     body = Text(*("\n".join(_lines(ticket, event, zone, of)) for of in _LANGUAGES))
@@ -47,9 +54,20 @@ def telling(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Notification 
         subject,
         body,
         event.at_ms,
-        urgent=ticket.severity != "small" or kind == "breach",
+        to,
+        urgent=ticket.severity != "small" or kind in URGENT,
         asks=ticket.responded_ms is None,
     )
+
+
+def _listeners(event: TicketEvent) -> tuple[str, ...] | None:
+    """Return who is told of an event: nobody in particular is the duty desk, None is nobody."""
+    to = event.detail.get("to")
+    if event.kind in ("assigned", "transferred"):
+        return (str(to),) if to else None
+    if event.kind == "told":
+        return tuple(to) if to else () if event.detail.get("desk") else None
+    return ()
 
 
 def _lines(

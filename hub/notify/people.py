@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from hub.database.outbox import DESK
+from rules.roster_form import RosterFile
 
 DUTY = DESK
 """The channel of the duty desk."""
@@ -58,6 +59,26 @@ class DutyDesk:
         """Return the duty desk, whoever is meant."""
         del id_
         return DUTY_DESK
+
+
+class OfRoster:
+    """The people of a roster; who has no language there is told in that of the site."""
+
+    def __init__(self, roster: RosterFile, locale: str) -> None:
+        self._known = {one.id: one for one in roster.people}
+        self._language = "en" if locale.startswith("en") else "zh"
+
+    def person(self, id_: str) -> Person:
+        """Return who an id is; who is not in the roster has no ways."""
+        if id_ == DESK:
+            return DUTY_DESK
+        one = self._known.get(id_)
+        if one is None:
+            return Person(id_, id_, ())
+        edges = (one.quiet.from_, one.quiet.to) if one.quiet else None
+        quiet = Quiet(*map(time.fromisoformat, edges)) if edges else None
+        ways = tuple(Way(name, one.addresses.get(name, "")) for name in one.channels)
+        return Person(id_, one.name, ways, one.language or self._language, quiet)
 
 
 def quiet_until_ms(quiet: Quiet | None, now_ms: int, zone: ZoneInfo) -> int | None:

@@ -263,7 +263,7 @@ class Pipeline:
             "actor": "hub",
             "at_ms": now_ms,
             "ticket": row.ticket,
-            "undelivered": {"n": row.n, "person": row.person},
+            "person": row.person,
             "note": why[:500],
         }
         self._enter(Entry(EntryKind.ACTION, now_ms, content=content))

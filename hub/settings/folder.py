@@ -21,7 +21,7 @@ from hub.ports import ConfigError, Credentials
 from hub.reports.kind import NO_REPORTS, ReportsFile
 from hub.settings.form import fitted
 from hub.settings.left_out import LeftOut
-from hub.settings.notify import NotifySpec, wrong_channels
+from hub.settings.notify import NotifySpec, wrong_channels, wrong_ways
 from hub.settings.references import Draft, broken_references
 from hub.settings.roster import WrittenRoster, without_addresses
 from hub.settings.source import Document, Problem, Row, read_csv, read_yaml
@@ -235,7 +235,7 @@ class _Reading:
             self._take_rows(document)
             self.problems += broken_references(self._draft)
             if campus is not None and campus.notify is not None:
-                self.problems += wrong_channels(document, campus.notify, self.folder)
+                self._channels(document, campus.notify)
         self.problems = self._left_out.remaining(self.problems)
         if self.problems or campus is None or promise is None or calendar is None:
             return None
@@ -246,6 +246,13 @@ class _Reading:
         if devices:
             campus = campus.model_copy(update={"devices": campus.devices + devices.devices})
         return self._settled(campus, Beside(promise, reports, calendar, tariffs, roster))
+
+    def _channels(self, document: Document, notify: NotifySpec) -> None:
+        """Check how people are told: the channels, and who is told by them."""
+        self.problems += wrong_channels(document, notify, self.folder)
+        written = self._draft.roster
+        if written is not None and written.file is not None:
+            self.problems += wrong_ways(written.document, written.file, notify, self.folder)
 
     def _fitted(self, document: Document | None, adapter: TypeAdapter[T]) -> T | None:
         return fitted(document, adapter, self.problems) if document is not None else None

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from hub.ports import Refused
 from hub.settings.source import Document, Problem
 from hub.settings.written import Spec
+from rules.roster_form import RosterFile
 
 DUTY = "duty"
 _HOST = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
@@ -72,7 +73,21 @@ def wrong_channels(document: Document, notify: NotifySpec, folder: Path) -> Iter
             yield document.problem(("notify", "channels", name, written), wrong)
 
 
-def wrong_way(notify: NotifySpec, folder: Path, name: str, address: str = "") -> str | None:
+def wrong_ways(
+    document: Document, roster: RosterFile, notify: NotifySpec, folder: Path
+) -> Iterator[Problem]:
+    """Find people of a roster who cannot be told as it says."""
+    for n, one in enumerate(roster.people):
+        for k, name in enumerate(one.channels):
+            if wrong := _wrong_way(notify, folder, name, one.addresses.get(name, "")):
+                yield document.problem(("people", n, "channels", k), wrong)
+        for name in one.addresses:
+            if name not in one.channels:
+                what = f"{name!r} is not one of the channels of {one.id}; add it there"
+                yield document.problem(("people", n, "addresses", name), what)
+
+
+def _wrong_way(notify: NotifySpec, folder: Path, name: str, address: str) -> str | None:
     """Return why somebody cannot be told by a channel, at an address; None when they can."""
     from hub.notify.channel import TO  # noqa: PLC0415 - apprise costs 0.3 s where it is not used
 
@@ -82,10 +97,10 @@ def wrong_way(notify: NotifySpec, folder: Path, name: str, address: str = "") ->
         url = notify.channels[name].address(folder)
     except (OSError, UnicodeDecodeError):
         return None  # said of the channel
-    if (TO in url) != bool(address):
-        return f"channel {name!r} asks for an address of the person" if TO in url else (
-            f"channel {name!r} has an address of its own and no {TO}; remove this one"
-        )  # fmt: skip
+    if TO in url and not address:
+        return f"channel {name!r} asks for an address of the person; write it to addresses"
+    if address and TO not in url:
+        return f"channel {name!r} has an address of its own and no {TO}; remove that in addresses"
     return _outside(url, notify, address)
 
 
