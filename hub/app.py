@@ -176,7 +176,8 @@ class _Start:
     def _engine(self, kept: Kept, pipeline: Pipeline) -> Engine:
         """Return what makes alarms and tickets."""
         calendar = Calendar(self.settings.calendar, kept.site.zone)
-        core = Core(kept.site, self.settings.packs, self.settings.promise, calendar)
+        packs, roster = self.settings.packs, self.settings.duty_roster()
+        core = Core(kept.site, packs, self.settings.promise, calendar, roster)
 
         def heard(effect: Effect) -> None:
             if isinstance(effect, Notification):

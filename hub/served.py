@@ -58,7 +58,6 @@ async def serve(
 
 def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], Worker]) -> Parts:
     """Return a hub as its pages see it."""
-    roster = settings.duty_roster()
     return Parts(
         site=hub.kept.site,
         profiles=settings.profiles,
@@ -87,7 +86,7 @@ def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], W
         secret=hub.kept.secret,
         public_url=settings.web.public_url,
         tariffs=settings.tariffs,
-        roster=lambda: roster,
+        roster=lambda: hub.engine.roster,
         kinds=settings.reports,
         counters=hub.counters,
         polls=hub.polls,

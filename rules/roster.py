@@ -118,6 +118,15 @@ class Roster:
         found.sort(key=lambda one: (one.fit, order.index(one.crew)))
         return list({one.person: one for one in reversed(found)}.values())[::-1]
 
+    def of_crew(self, at_ms: int, crew: str) -> list[OnDuty]:
+        """Return who of a crew is on duty, whatever for."""
+        turns = (turn for turn in self.working(at_ms) if turn.crew == crew)
+        return [
+            OnDuty(person, crew, turn.id, turn.end_ms, skilled=False)
+            for turn in turns
+            for person in turn.people
+        ]
+
     def fit(self, crew: Crew, place: str, skill: str) -> tuple[int, ...] | None:
         """Return how well a crew fits a place and a skill, least is best; None: not at all."""
         depth = crew.depth(place)

@@ -15,7 +15,7 @@ from rules.form import FormError, Id, Spec, Words
 
 Target = Literal["response", "on_site", "fix", "crew"]
 Source = Literal["alarm", "report", "round", "planned"]
-Listener = Literal["on_duty", "assignee", "crew", "lead", "duty", "admin"]
+Listener = Literal["on_duty", "assignee", "crew", "lead", "duty"]
 SEVERITIES: tuple[Severity, ...] = ("small", "ordinary", "large")
 DEFAULT = "default"  # the policy that the keys at the top of the file are
 Span = Annotated[timedelta, BeforeValidator(written_duration), Field(gt=timedelta(0))]
@@ -136,6 +136,13 @@ class Rung(Spec):
         if sum(one is not None for one in (self.at, self.before, self.after)) != 1:
             raise ValueError("a rung has one of at, before and after")
         return self
+
+    @property
+    def when(self) -> Literal["at", "before", "after"]:
+        """Return on which side of its deadline it lies, or that it counts from the start."""
+        if self.at is not None:
+            return "at"
+        return "after" if self.before is None else "before"
 
     @property
     def id(self) -> str:

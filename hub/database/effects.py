@@ -18,6 +18,7 @@ from hub.database.schema import (
     outages,
     outbox,
     problems,
+    swaps,
     tickets,
 )
 from hub.model import (
@@ -27,6 +28,7 @@ from hub.model import (
     Notification,
     Outage,
     Problem,
+    Swap,
     Ticket,
     TicketEvent,
 )
@@ -61,6 +63,7 @@ def _put(database: Database, connection: sa.Connection, effects: Sequence[Effect
     _upsert(database, connection, problems, _latest(effects, Problem))
     _upsert(database, connection, tickets, _latest(effects, Ticket))
     chain.add(database, connection, (_row(one) for one in effects if isinstance(one, TicketEvent)))
+    _add(database, connection, swaps, effects, Swap)
     told = [row for one in effects if isinstance(one, Notification) for row in rows_of(one)]
     _insert(database, connection, outbox, told)
 
@@ -130,7 +133,7 @@ def _add(
     connection: sa.Connection,
     table: sa.Table,
     effects: Iterable[Effect],
-    kind: type[AlarmEvent],
+    kind: type[AlarmEvent | Swap],
 ) -> None:
     rows = [_row(effect) for effect in effects if isinstance(effect, kind)]
     _insert(database, connection, table, rows)

@@ -303,3 +303,16 @@ meter_changes = sa.Table(
     sa.Column("corrects", sa.Integer, sa.ForeignKey("meter_changes.n"), unique=True),
     sa.Column("void", sa.Boolean, nullable=False),
 )
+
+swaps = sa.Table(
+    "swaps",
+    metadata,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(40), nullable=False, unique=True),
+    sa.Column("turn", sa.String(200), nullable=False),
+    sa.Column("gives", sa.String(100), nullable=False),
+    sa.Column("takes", sa.String(100), nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)

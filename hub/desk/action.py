@@ -16,6 +16,7 @@ from hub.desk.section import (
     Pausing,
     Planned,
     Rating,
+    Swapping,
 )
 from hub.model import Json
 from hub.ports import Refused
@@ -39,12 +40,13 @@ TicketKind = Literal[
     "complain",
     "link",
     "correct",
+    "undelivered",
 ]
 AlarmKind = Literal[
     "acknowledge_alarm", "reset", "shelve", "unshelve", "remove", "return_to_service"
 ]
 OutageKind = Literal["plan_outage", "end_outage"]
-Kind = Literal["open"] | TicketKind | AlarmKind | OutageKind
+Kind = Literal["open", "swap"] | TicketKind | AlarmKind | OutageKind
 REASONED = (
     *("note", "decline", "transfer", "reclassify", "refuse", "reopen", "complain", "correct"),
     *("shelve", "remove"),
@@ -56,7 +58,8 @@ class Action(BaseModel):
 
     ``own_ms`` is when it was done by the clock of a phone that was offline. ``reporter`` is the
     digest of a token, where who acts has no account; ``photos`` are ids of kept ones. ``proof`` is
-    the device or place whose signed label was scanned, as the edge has verified it.
+    the device or place whose signed label was scanned, as the edge has verified it. ``person`` is
+    who could not be reached by any channel.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,12 +76,14 @@ class Action(BaseModel):
     photos: tuple[str, ...] = Field((), max_length=10)
     reporter: str = Field("", max_length=100)
     proof: str = Field("", max_length=200)
+    person: str | None = Field(None, max_length=100)
     until_ms: int | None = None
     outage: str | None = None
     planned: Planned | None = None
     opening: Opening | None = None
     assignment: Assignment | None = None
     pausing: Pausing | None = None
+    swapping: Swapping | None = None
     classing: Classing | None = None
     rating: Rating | None = None
     linking: Linking | None = None
@@ -99,6 +104,8 @@ class Action(BaseModel):
         told = [name for name in _SECTIONS.values() if getattr(self, name) and name != section]
         if told or (section and getattr(self, section) is None):
             raise ValueError(f"{self.kind} has {section or 'no section'}, and nothing else")
+        if (self.person is not None) != (self.kind == "undelivered"):
+            raise ValueError("undelivered names the person who was not reached, and nothing else")
         if self.kind in REASONED and not self.note.strip():
             raise ValueError("an empty note says nothing")
         return self
@@ -106,6 +113,7 @@ class Action(BaseModel):
 
 _WANTED: Mapping[Kind, str] = {
     "open": "opening",
+    "swap": "swapping",
     **dict.fromkeys(get_args(TicketKind), "ticket"),
     **dict.fromkeys(get_args(AlarmKind), "alarm"),
     "plan_outage": "planned",

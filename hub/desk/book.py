@@ -100,6 +100,7 @@ class Book:
         if change.event in PLANS:
             work.ticket = replace(work.ticket, **self._deadlines(work))
         told = telling(work.ticket, event, self._zone)
+        told = told and work.once(told, event)
         return [work.ticket, event, *([told] if told else [])]
 
     def close(self, work: Work, at_ms: int, change: Change, actor: str = HUB) -> list[Effect]:

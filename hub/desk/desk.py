@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 from hub.desk.action import Action
 from hub.desk.book import HUB, Book, RuleOf
+from hub.desk.duty import Duty
+from hub.desk.escalation import Escalation
 from hub.desk.event import Change
 from hub.desk.problem import Problems
-from hub.desk.report import OF_CLOSED, REPORTS, deed_of, said_in
+from hub.desk.report import OF_CLOSED, REPORTS, Deed, deed_of, said_in
 from hub.desk.section import Linking, Opening
 from hub.desk.work import Work, cause_of
 from hub.model import Alarm, Effect, Json, Problem, Severity, Text, Ticket, TicketState
@@ -20,13 +22,17 @@ from rules.sla import Clocks, milliseconds, verdict
 from rules.spec import Rule
 
 HOUR_MS = 3_600_000
+LEAVING = ("decline", "assign", "transfer")
+"""What may leave a ticket to nobody, so that somebody else is chosen."""
 
 
 class Desk:
     """The work of people. Every call returns what changed; nothing here reads a clock."""
 
-    def __init__(self, clocks: Clocks, zone: ZoneInfo) -> None:
+    def __init__(self, clocks: Clocks, zone: ZoneInfo, duty: Duty | None = None) -> None:
         self.book = Book(clocks, zone)
+        self.duty = duty
+        self._escalation = Escalation(self.book, duty)
         self._service = clocks.service
         self._problems = Problems()
 
@@ -50,7 +56,7 @@ class Desk:
         if work := self.book.of_cause(cause):
             return self.book.change(work, at_ms, Change(again, fields, detail))
         if relapsed := self._relapsed(cause, at_ms):
-            return self.book.reopen(relapsed, at_ms, Change("reopened", fields, detail))
+            return self._again(relapsed, at_ms, Change("reopened", fields, detail))
         work = self.book.adopt(Work(self._raised(alarm, rule, at_ms), rule, interval_ms))
         return self._begin(work, at_ms, detail)
 
@@ -71,7 +77,7 @@ class Desk:
         reports += opening.source == "report" and who not in work.reporters
         change = Change("merged", {"reports": reports}, {**detail, "reports": reports})
         again = known is None or _waits(known.ticket)  # who reports it says that it is not mended
-        tell = self.book.reopen if again else self.book.change
+        tell = self._again if again else self.book.change
         return work, tell(work, now_ms, change, action.actor)
 
     def escalated(self, work: Work, severity: Severity, value: float, at_ms: int) -> list[Effect]:
@@ -94,7 +100,7 @@ class Desk:
     def report(self, work: Work, action: Action, now_ms: int) -> list[Effect]:
         """Take a person's report on a ticket, or raise Refused with the reason."""
         ticket = work.ticket
-        deed = deed_of(action, work, now_ms, self.book.clocks)
+        deed = self._deed(work, action, now_ms)
         if ticket.closed_ms is not None:
             late = action.kind in ("acknowledge", "arrive") and deed.at_ms > ticket.closed_ms
             if late or action.kind not in OF_CLOSED:
@@ -114,6 +120,9 @@ class Desk:
         effects += self.book.change(work, deed.at_ms, change, action.actor)
         if action.kind == "fix":
             work.start_proof()
+        if action.kind in LEAVING and work.ticket.assignee is None:
+            named = action.assignment.crew if action.assignment else None
+            effects += self._escalation.assign(work, now_ms, named)
         effects += self._judge(work, now_ms)
         return effects + (self.pass_time(work, now_ms) if ticket.closed_ms is None else [])
 
@@ -139,24 +148,49 @@ class Desk:
             if late and clock.target not in work.breached:
                 missed = {"target": clock.target, "by_ms": clock.by_ms}
                 effects += self.book.change(work, clock.by_ms, Change("breach", detail=missed))
-        return effects
+        return effects + self._escalation.climb(work, now_ms)
+
+    def due_ms(self, work: Work) -> int | None:
+        """Return when time alone changes a ticket."""
+        dues = (work.due_ms(), self._escalation.due_ms(work))
+        return min((due for due in dues if due is not None), default=None)
 
     def save(self) -> dict[str, Json]:
         """Return the state as JSON."""
-        return {**self.book.save(), "problems": self._problems.save()}
+        duty = self.duty.save() if self.duty else None
+        return {**self.book.save(), "problems": self._problems.save(), "duty": duty}
 
     def load(self, state: Mapping[str, Any], rule_of: RuleOf) -> None:
         """Take back what :meth:`save` returned; ``rule_of`` a cause gives rule and interval."""
         self.book.load(state, rule_of)
         self._problems.load(state["problems"])
+        if self.duty and state["duty"]:
+            self.duty.load(state["duty"])
 
     def _begin(
         self, work: Work, at_ms: int, detail: Mapping[str, Json], actor: str = HUB
     ) -> list[Effect]:
         effects = self.book.change(work, at_ms, Change("opened", detail=detail), actor)
+        effects += self._call(work, at_ms)
         if problem := self._problems.note(work.ticket):
             effects += [problem, *self._linked(work, problem, at_ms, {})]
         return effects
+
+    def _again(self, work: Work, at_ms: int, change: Change, actor: str = HUB) -> list[Effect]:
+        return self.book.reopen(work, at_ms, change, actor) + self._call(work, at_ms)
+
+    def _call(self, work: Work, at_ms: int) -> list[Effect]:
+        """Give a ticket that begins to somebody, and tell the rungs that are due at once."""
+        effects = self._escalation.assign(work, at_ms)
+        return effects + self._escalation.climb(work, at_ms)
+
+    def _deed(self, work: Work, action: Action, now_ms: int) -> Deed:
+        deed = deed_of(action, work, now_ms, self.book.clocks)
+        if self.duty is None:
+            return deed
+        if action.assignment:
+            self.duty.check(action.assignment)
+        return deed._replace(person=self.duty.person(action.actor))
 
     def _relapsed(self, cause: str, at_ms: int) -> Work | None:
         """Return the ticket that a cause opens again; what was refused stays so."""
@@ -185,7 +219,7 @@ class Desk:
                 f"ticket {ticket.id}: ticket {other.ticket.id} is open for the same cause; use it"
             )
         change = Change("reopened", detail=said_in(action))
-        effects = self.book.reopen(work, now_ms, change, action.actor)
+        effects = self._again(work, now_ms, change, action.actor)
         return effects + self.pass_time(work, now_ms)
 
     def _wait_is_over(self, work: Work, at_ms: int) -> list[Effect]:
@@ -252,6 +286,7 @@ class Desk:
             opened_ms=at_ms,
             alarm=alarm.id,
             policy=begun.policy,
+            skill=self.duty.skill(alarm.device) if self.duty else "",
             **begun.by._asdict(),
         )
 

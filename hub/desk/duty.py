@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
-from hub.model import Json, Ticket
+from hub.desk.action import Action
+from hub.desk.section import Assignment, Swapping
+from hub.desk.swap import check, swaps_of
+from hub.model import Json, Swap, Ticket
+from hub.ports import Refused
+from hub.site import Site
 from rules.roster import OnDuty, Roster
 from rules.service import Listener
 
@@ -25,11 +31,16 @@ class Choice(NamedTuple):
 
 
 class Duty:
-    """The roster in force, and who was given work last."""
+    """The roster in force with its swaps, and who was given work last."""
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, site: Site) -> None:
         self.roster = roster
+        self._site = site
         self._given: dict[str, int] = {}
+
+    def skill(self, subject: str) -> str:
+        """Return the skill that a device or place asks for; empty: any."""
+        return self.roster.skill_of(self._site.kind_of(subject))
 
     def person(self, actor: str) -> str:
         """Return the person that a user is; an actor who is none stays as he is."""
@@ -38,23 +49,26 @@ class Duty:
 
     def choose(
         self,
-        place: str,
-        skill: str,
+        ticket: Ticket,
         at_ms: int,
         loads: Mapping[str, int],
         but: Collection[str] = (),
+        crew: str | None = None,
     ) -> Choice:
-        """Choose who does work at a place: the fittest on duty, of them who has least to do.
+        """Choose whose a ticket is: the fittest on duty, of them who has least to do.
 
-        ``loads`` are the open tickets of each person, ``but`` those who do not take it. Of two with
-        as much to do it is whose turn to be given work is longest ago.
+        ``loads`` are the open tickets of each person, ``but`` those who do not take it, ``crew`` is
+        one that was named. Of two with as much to do it is who was given work longer ago.
         """
-        free = [one for one in self.roster.on_duty(at_ms, place, skill) if one.person not in but]
-        crew = self.roster.crew_of(place, skill)
+        place, skill = ticket.place, ticket.skill
+        there = self.roster.on_duty(at_ms, place, skill)
+        there = self.roster.of_crew(at_ms, crew) if crew else there
+        free = [one for one in there if one.person not in but]
         if not free:
             why = "nobody else is on duty" if but else "nobody is on duty"
             reason = {"skill": skill, "nobody": why, **_listed("declined", but)}
-            return Choice(None, crew.id if crew else None, reason)
+            theirs = self.roster.crew_of(place, skill)
+            return Choice(None, crew or (theirs.id if theirs else None), reason)
         best = min(free, key=lambda one: self._rank(one, loads))
         reason = {
             "skill": skill,
@@ -81,27 +95,49 @@ class Duty:
 
         ``on_duty`` is whose work it is, else the next fittest of those who were not tried before.
         """
-        there = self.roster.on_duty(at_ms, ticket.place, ticket.skill)
+        theirs = self.roster.of_crew(at_ms, ticket.crew or "")
+        there = [*theirs, *self.roster.on_duty(at_ms, ticket.place, ticket.skill)]
         crew = self.roster.crews.get(ticket.crew or "")
         if tell == "assignee":
             return (ticket.assignee,) if ticket.assignee else ()
         if tell == "lead":
             return (crew.lead,) if crew and crew.lead else ()
         if tell == "crew":
-            return tuple(one.person for one in there if crew is None or one.crew == crew.id)
+            return tuple(dict.fromkeys(one.person for one in (theirs if crew else there)))
         if tell == "on_duty":
             people = [one.person for one in there]
             first = [ticket.assignee] if ticket.assignee in people else []
             return tuple(one for one in [*first, *people] if one and one not in tried)[:1]
         return ()
 
-    def save(self) -> dict[str, Json]:
-        """Return the state as JSON."""
-        return {"given": self._given}
+    def check(self, whose: Assignment) -> None:
+        """Raise Refused where there is no such person or crew to give work to."""
+        for what, id_, known in (
+            ("person", whose.person, self.roster.people),
+            ("crew", whose.crew, self.roster.crews),
+        ):
+            if id_ is not None and id_ not in known:
+                raise Refused(f"{id_}: the roster has no such {what}; it has {', '.join(known)}")
 
-    def load(self, state: Mapping[str, Json]) -> None:
+    def swap(self, action: Action, swapping: Swapping, now_ms: int) -> tuple[Swap, ...]:
+        """Make a swap, or raise Refused with what is in its way."""
+        swaps = swaps_of(action, swapping, now_ms)
+        self.roster = check(self.roster, swaps, list(self._site.places), now_ms)
+        return swaps
+
+    def adopt(self, swaps: Iterable[Swap]) -> None:
+        """Take over swaps that were made, unless this state knows them."""
+        known = {swap.id: swap for swap in (*self.roster.swaps, *swaps)}
+        self.roster = self.roster.with_swaps(known.values())
+
+    def save(self) -> dict[str, Json]:
+        """Return the state as JSON; the swaps are in their table, too."""
+        return {"given": self._given, "swaps": [asdict(swap) for swap in self.roster.swaps]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
         """Take back what :meth:`save` returned."""
         self._given = dict(state["given"])
+        self.adopt(Swap(**swap) for swap in state["swaps"])
 
     def _rank(self, one: OnDuty, loads: Mapping[str, int]) -> tuple[Json, ...]:
         return one.fit, loads.get(one.person, 0), self._given.get(one.person, 0)

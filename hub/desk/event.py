@@ -39,6 +39,7 @@ EventKind = Literal[
     "pause_over",  # by its limit
     "reclassified",
     "told",  # a rung of the ladder
+    "undelivered",  # somebody cannot be reached
     "breach",
     "breach_withdrawn",  # what was done in time was heard of late
     "corrected",

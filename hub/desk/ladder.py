@@ -10,9 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hub.model import Json
+from hub.model import Json, TicketEvent
 from rules.service import Rung, Target
 from rules.sla import Clocks, Plan
+
+AGAIN: tuple[Target, ...] = ("response", "on_site", "crew")
+"""The clocks that start again when a ticket is opened again."""
 
 
 class Due(NamedTuple):
@@ -37,10 +40,11 @@ class Climb:
     tried: dict[Target, list[str]] = field(default_factory=dict)
     hurried: dict[Target, int] = field(default_factory=dict)
 
-    def tell(self, due: Due, people: Sequence[str], at_ms: int, *, desk: bool) -> None:
-        """Note whom a rung has told; nobody is on the desk's channel who could be missed."""
-        clock = due.rung.clock
-        self.told.append(due.key)
+    def tell(
+        self, key: str, clock: Target, people: Sequence[str], at_ms: int, *, desk: bool
+    ) -> None:
+        """Note whom a rung has told; the desk is always reached."""
+        self.told.append(key)
         self.asked[clock] = list(people)
         tried = self.tried.setdefault(clock, [])
         tried += [person for person in people if person not in tried]
@@ -56,15 +60,20 @@ class Climb:
                 if not asked:
                     self.hurried[clock] = at_ms
 
-    def hurry(self, clock: Target, at_ms: int) -> None:
-        """Let the next rung of a clock be due now."""
-        self.hurried.setdefault(clock, at_ms)
-
-    def begin_again(self, clocks: Collection[Target]) -> None:
-        """Forget who was told of clocks that have started again."""
-        for clock in clocks:
-            for known in (self.asked, self.tried, self.hurried):
-                known.pop(clock, None)
+    def remember(self, event: TicketEvent) -> None:
+        """Take what an event says about who was told, or could not be."""
+        detail, at_ms = event.detail, event.at_ms
+        match event.kind:
+            case "told":
+                self.tell(detail["key"], detail["clock"], detail["to"], at_ms, desk=detail["desk"])
+            case "undelivered":
+                self.miss(detail["person"], at_ms)
+            case "assigned" if "hurries" in detail:
+                self.hurried.setdefault(detail["hurries"], at_ms)
+            case "reopened":
+                for known in (self.asked, self.tried, self.hurried):
+                    for clock in AGAIN:
+                        known.pop(clock, None)
 
     def save(self) -> dict[str, Json]:
         """Return the state as JSON."""

@@ -23,7 +23,7 @@ OF_CLOSED = ("acknowledge", "arrive", "note", "reopen", "rate", "complain", "lin
 class Deed(NamedTuple):
     """An action with the instant that it counts from, and the one at which the hub heard of it.
 
-    ``doubt`` is why the phone's own instant did not count.
+    ``doubt`` is why the phone's own instant did not count. ``person`` is who acts, by the roster.
     """
 
     action: Action
@@ -31,6 +31,12 @@ class Deed(NamedTuple):
     now_ms: int
     clocks: Clocks
     doubt: str = ""
+    person: str = ""
+
+    @property
+    def whose(self) -> str:
+        """Return who did it: the person of the roster, where the user is one."""
+        return self.person or self.action.actor
 
     @property
     def said(self) -> dict[str, Json]:
@@ -130,12 +136,12 @@ def note(work: Work, deed: Deed) -> Change:
 
 def accept(work: Work, deed: Deed) -> Change:
     """Somebody takes the work on; who does has seen it, too."""
-    ticket, actor = work.ticket, deed.action.actor
-    if ticket.assignee not in (None, actor):
+    ticket, whose = work.ticket, deed.whose
+    if ticket.assignee not in (None, whose):
         raise Refused(f"ticket {ticket.id}: it is {ticket.assignee}'s; ask for a transfer")
     if work.accepted:
         raise Refused(f"ticket {ticket.id}: you accepted it before; nothing to do")
-    fields: dict[str, Any] = {"assignee": actor, **_at_least(work, "responded")}
+    fields: dict[str, Any] = {"assignee": whose, **_at_least(work, "responded")}
     if ticket.responded_ms is None or deed.at_ms < ticket.responded_ms:
         fields["responded_ms"] = deed.at_ms
     return Change("accepted", fields)
@@ -143,9 +149,15 @@ def accept(work: Work, deed: Deed) -> Change:
 
 def decline(work: Work, deed: Deed) -> Change:
     """Whose the work is does not take it."""
-    if work.ticket.assignee != deed.action.actor:
+    if work.ticket.assignee != deed.whose:
         raise Refused(f"ticket {work.ticket.id}: it is not yours; there is nothing to decline")
-    return Change("declined", {"assignee": None})
+    return Change("declined", {"assignee": None}, {"person": deed.whose})
+
+
+def undelivered(work: Work, deed: Deed) -> Change:
+    """Note that somebody who should know cannot be reached by any channel."""
+    del work
+    return Change("undelivered", detail={"person": deed.action.person})
 
 
 def assign(work: Work, deed: Deed) -> Change:
@@ -273,6 +285,7 @@ REPORTS: Mapping[Kind, Callable[[Work, Deed], Change]] = {
     "rate": rate,
     "complain": complain,
     "correct": correct,
+    "undelivered": undelivered,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from hub.desk.action import Action
 from hub.desk.section import Swapping
 from hub.model import Swap
 from hub.ports import Refused
@@ -14,13 +15,13 @@ from rules.roster import Roster, Turn
 _AROUND_MS = 2 * 86_400_000  # a turn lasts a day at most, and touches those of the days around it
 
 
-def swaps_of(id_: str, swapping: Swapping, actor: str, at_ms: int, note: str) -> tuple[Swap, ...]:
+def swaps_of(action: Action, swapping: Swapping, now_ms: int) -> tuple[Swap, ...]:
     """Return what an action swaps: one turn, or one for another."""
     legs = [(swapping.turn, swapping.gives, swapping.takes)]
     if swapping.back is not None:
         legs.append((swapping.back, swapping.takes, swapping.gives))
     return tuple(
-        Swap(*leg, id=_swap_id(id_, n), actor=actor, at_ms=at_ms, note=note)
+        Swap(*leg, id=_swap_id(action.id, n), actor=action.actor, at_ms=now_ms, note=action.note)
         for n, leg in enumerate(legs)
     )
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from hub.model import Json, Severity, Ticket, TicketEvent, TicketState
+from hub.desk.ladder import Climb
+from hub.model import Json, Notification, Severity, Ticket, TicketEvent, TicketState
 from rules.proof import ProofWatch
 from rules.service import Target
 from rules.sla import Pause, closed_gap
 from rules.spec import Rule
 
+DESK = ""  # the duty desk, among people
 _TICKET = TypeAdapter(Ticket)
 _PAUSE = TypeAdapter(Pause)
 
@@ -36,13 +38,20 @@ class Graver(NamedTuple):
     promised: Severity
 
 
+class Messages(NamedTuple):
+    """Who was told of a ticket at its latest instant of messages."""
+
+    at_ms: int
+    to: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Work:
     """A ticket, open or closed of late; ``watch`` is there while a fix waits for its proof.
 
     ``rule`` is None when the configuration in force has no such rule any more, and where no alarm
     stands behind it. ``reporters`` are the people who reported it, as digests or by name;
-    ``accepted`` tells whether whose it is has said so.
+    ``accepted`` tells whether whose it is has said so, ``declined`` who does not take it.
     """
 
     ticket: Ticket
@@ -55,6 +64,9 @@ class Work:
     reporters: list[str] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
     graver: Graver | None = None
+    climb: Climb = field(default_factory=Climb)
+    declined: list[str] = field(default_factory=list)
+    messages: Messages = field(default_factory=lambda: Messages(0, ()))
 
     @property
     def pause(self) -> Pause | None:
@@ -101,6 +113,9 @@ class Work:
             "reporters": self.reporters,
             "pauses": [list(pause) for pause in self.pauses],
             "graver": self.graver and list(self.graver),
+            "climb": self.climb.save(),
+            "declined": self.declined,
+            "messages": list(self.messages),
         }
 
     def remember(self, event: TicketEvent) -> None:
@@ -112,6 +127,28 @@ class Work:
             who = event.detail.get("reporter") or event.actor
             self.reporters += [who] if who not in self.reporters else []
         self._remember_clocks(event)
+        self._remember_people(event)
+
+    def once(self, told: Notification, event: TicketEvent) -> Notification | None:
+        """Leave out of a rung whom the same instant has told of the ticket already."""
+        now_ms, to = event.received_ms, told.to or (DESK,)
+        before = self.messages.to if self.messages.at_ms == now_ms else ()
+        if event.kind == "told":
+            to = tuple(one for one in to if one not in before)
+        self.messages = Messages(now_ms, (*before, *to))
+        if not to:
+            return None
+        return replace(told, to=to) if told.to else told
+
+    def _remember_people(self, event: TicketEvent) -> None:
+        self.climb.remember(event)
+        detail = event.detail
+        if event.kind == "reopened":
+            self.declined.clear()
+        elif event.kind == "declined":
+            self.declined.append(detail["person"])
+        elif event.kind == "transferred" and detail["from"]:
+            self.declined.append(detail["from"])
 
     def _remember_clocks(self, event: TicketEvent) -> None:
         detail = event.detail
@@ -150,6 +187,9 @@ class Work:
         self.accepted, self.reporters = state["accepted"], list(state["reporters"])
         self.pauses = [_PAUSE.validate_python(one) for one in state["pauses"]]
         self.graver = Graver(*state["graver"]) if state["graver"] else None
+        since_ms, to = state["messages"]
+        self.messages = Messages(since_ms, tuple(to))
+        self.climb, self.declined = Climb.load(state["climb"]), list(state["declined"])
         if state["watch"]:
             self.start_proof()
         if self.watch:

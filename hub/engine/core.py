@@ -13,7 +13,8 @@ import orjson
 
 from hub.desk import Action, Desk, Work, cause_of
 from hub.desk.action import action_of
-from hub.desk.section import Opening
+from hub.desk.duty import Duty
+from hub.desk.section import Opening, Swapping
 from hub.engine.agenda import Agenda
 from hub.engine.alarms import Alarms, stands
 from hub.engine.fault import Fault, faults_of, said_in
@@ -26,19 +27,20 @@ from hub.engine.proving import proof_rows
 from hub.engine.roots import Roots
 from hub.engine.topology import Topology
 from hub.engine.why import why_of
-from hub.model import Batch, Effect, Entry, EntryKind, Json, Quality, Ticket, TicketEvent
+from hub.model import Batch, Effect, Entry, EntryKind, Json, Quality, Swap, Ticket, TicketEvent
 from hub.ports import Refused
 from hub.site import Site
 from rules.calendar import NO_CALENDAR, Calendar
 from rules.load import Flood
 from rules.machine import Transition
+from rules.roster import Roster
 from rules.service import Service
 from rules.sla import Clocks
 from rules.spec import Pack, Rule
 from rules.told import Said
 from rules.watch import Watch, Watched
 
-VERSION = 4  # of the saved state
+VERSION = 5  # of the saved state
 REMEMBERED_ACTIONS = 1000
 HOUR_MS = 3_600_000
 
@@ -60,11 +62,13 @@ class Core:
         packs: Sequence[Pack],
         promise: Service,
         calendar: Calendar | None = None,
+        roster: Roster | None = None,
     ) -> None:
         self.answer: Answer | None = None
         self._site = site
         dates = calendar or Calendar(NO_CALENDAR, site.zone)
-        self._desk = Desk(Clocks(promise, dates), site.zone)
+        duty = Duty(roster, site) if roster else None
+        self._desk = Desk(Clocks(promise, dates), site.zone, duty)
         self._faults: dict[str, Fault] = {fault.cause: fault for fault in faults_of(site, packs)}
         faults = self._faults.values()
         beside = {number for one in faults for number in (one.proof_point, one.mode_point)}
@@ -94,6 +98,11 @@ class Core:
     def flood(self) -> Flood:
         """Return whether alarms come faster than people can take them."""
         return self._alarms.flood
+
+    @property
+    def roster(self) -> Roster | None:
+        """Return the roster with the swaps that were made; None where the site has none."""
+        return self._desk.duty.roster if self._desk.duty else None
 
     @property
     def failed_rules(self) -> Mapping[str, str]:
@@ -135,6 +144,11 @@ class Core:
             work.remember(event)
         work.start_proof()
         self._schedule(ticket.id)
+
+    def adopt_swaps(self, swaps: Iterable[Swap]) -> None:
+        """Take over swaps of the roster that were made, unless this state knows them."""
+        if self._desk.duty:
+            self._desk.duty.adopt(swaps)
 
     def why(self, subject: str, rule: str) -> dict[str, Json] | None:
         """Return why a rule has or has not risen on a subject; None where there is none such.
@@ -361,6 +375,8 @@ class Core:
             return subject, effects
         if action.opening:
             return self._open(action, action.opening)
+        if action.swapping:
+            return self._swap(action, action.swapping)
         return action.subject, self._report(action)
 
     def _open(self, action: Action, opening: Opening) -> tuple[str, list[Effect]]:
@@ -373,6 +389,12 @@ class Core:
         work, effects = self._desk.open(action, opening, self._now_ms)
         self._schedule(work.ticket.id)
         return work.ticket.id, effects
+
+    def _swap(self, action: Action, swapping: Swapping) -> tuple[str, list[Effect]]:
+        if self._desk.duty is None:
+            raise Refused("this site has no roster.yaml; there is nothing to swap")
+        swaps = self._desk.duty.swap(action, swapping, self._now_ms)
+        return swaps[0].id, [*swaps]
 
     def _report(self, action: Action) -> list[Effect]:
         work = self._desk.book.find(action.subject, self._now_ms)
@@ -404,7 +426,7 @@ class Core:
             dues = (self._machine_due_ms(fault), self._alarms.due_ms(fault))
             return min((due for due in dues if due is not None), default=None)
         work = self._desk.book.works.get(name)
-        return work.due_ms() if work else self._outages.due_ms(name)
+        return self._desk.due_ms(work) if work else self._outages.due_ms(name)
 
     def _machine_due_ms(self, fault: Fault) -> int | None:
         """Return when a machine is told the time; what the hub says of itself waits for no time."""

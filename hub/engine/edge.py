@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from hub.database import effects as kept
-from hub.database import records
+from hub.database import records, swaps
 from hub.database.connection import Database
 from hub.desk.action import action_of
 from hub.engine.core import Core
 from hub.journal import Journal
-from hub.model import Alarm, Effect, Entry, EntryKind, Json, Outage, Ticket
+from hub.model import Alarm, Effect, Entry, EntryKind, Json, Outage, Swap, Ticket
 from hub.ports import Clock, Refused, StoreError
 from rules.load import Flood
+from rules.roster import Roster
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,11 @@ class Engine:
         return self._core.late
 
     @property
+    def roster(self) -> Roster | None:
+        """Return the roster with the swaps that were made; None where the site has none."""
+        return self._core.roster
+
+    @property
     def flood(self) -> Flood:
         """Return whether alarms come faster than people can take them."""
         return self._core.flood
@@ -144,7 +150,7 @@ class Engine:
                 await self._save()
             self._worker.close()
 
-    async def act(self, action: Mapping[str, Json]) -> Ticket | Alarm | Outage:
+    async def act(self, action: Mapping[str, Json]) -> Ticket | Alarm | Outage | Swap:
         """Enter a person's action and wait for its effect; Refused with the reason.
 
         The instant is the hub's own. Without an ``id`` of the caller the same actor doing the same
@@ -260,6 +266,7 @@ class Engine:
         self._step_silently(applied)
         for ticket in records.open_tickets(self._database):
             self._core.adopt(ticket, records.events(self._database, ticket.id))
+        self._core.adopt_swaps(swaps.every(self._database))
         kept.save_snapshot(self._database, self._seq, self._core.save())
         self._note_passed(self._seq)
 
@@ -327,8 +334,8 @@ class Engine:
     def _tell_time(self, enter: Enter, content: Mapping[str, Json]) -> None:
         enter(Entry(EntryKind.TICK, self._clock.now_ms(), content=content))
 
-    def _record(self, subject: str) -> Ticket | Alarm | Outage:
-        for find in (records.ticket, records.alarm, records.outage):
+    def _record(self, subject: str) -> Ticket | Alarm | Outage | Swap:
+        for find in (records.ticket, records.alarm, records.outage, swaps.get):
             if found := find(self._database, subject):
                 return found
         raise Refused(f"{subject}: there is no such ticket, alarm or outage")

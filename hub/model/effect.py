@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hub.model.alarm import Alarm, AlarmEvent, Outage
+from hub.model.duty import Swap
 from hub.model.ticket import Problem, Ticket, TicketEvent
 from hub.model.word import Text
 
@@ -27,5 +28,5 @@ class Notification:
     asks: bool = False
 
 
-Effect = Alarm | AlarmEvent | Outage | Problem | Ticket | TicketEvent | Notification
+Effect = Alarm | AlarmEvent | Outage | Problem | Swap | Ticket | TicketEvent | Notification
 """What the engine wants kept: alarms, outages, problems, tickets as they are now; more events."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from hub.database import records
+from hub.database import records, swaps
 from hub.database.connection import Database
 from hub.desk import cause_of
 from hub.model import (
@@ -19,6 +19,7 @@ from hub.model import (
     Notification,
     Outage,
     Problem,
+    Swap,
     Ticket,
     TicketEvent,
 )
@@ -113,6 +114,7 @@ def _kept(database: Database) -> Iterator[Effect]:
             yield from records.events(database, ticket.id)
         offset += len(tickets)
     yield from records.outages(database)
+    yield from swaps.every(database)
 
 
 def _at_work(kept: Iterable[Effect], at_ms: int) -> set[str]:
@@ -140,7 +142,7 @@ def _began_ms(record: Effect) -> int:
             return record.entered_ms
         case Problem():
             return record.opened_ms
-        case AlarmEvent() | TicketEvent():
+        case AlarmEvent() | Swap() | TicketEvent():
             return record.at_ms
         case Notification():
             return record.created_ms

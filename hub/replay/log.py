@@ -6,7 +6,17 @@ import hashlib
 from dataclasses import dataclass, field
 
 from hub.engine import log_line
-from hub.model import Alarm, AlarmEvent, Effect, Notification, Outage, Problem, Ticket, TicketEvent
+from hub.model import (
+    Alarm,
+    AlarmEvent,
+    Effect,
+    Notification,
+    Outage,
+    Problem,
+    Swap,
+    Ticket,
+    TicketEvent,
+)
 
 Key = tuple[str, str]  # what it is, and its id
 
@@ -41,7 +51,7 @@ class Log:
 def key_of(effect: Effect) -> Key | None:
     """Return what tells a record from all others; None for what is kept only until it is told."""
     match effect:
-        case Alarm() | Outage() | Problem() | Ticket():
+        case Alarm() | Outage() | Problem() | Swap() | Ticket():
             return type(effect).__name__.lower(), effect.id
         case AlarmEvent():
             return "alarm event", f"{effect.alarm}/{effect.n}"

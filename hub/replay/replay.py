@@ -77,7 +77,7 @@ class Replay:
         settings = recorded(configuration["content"], Path())
         site = build_site(settings, self._number_of)
         calendar = Calendar(settings.calendar, site.zone)
-        return Core(site, settings.packs, settings.promise, calendar)
+        return Core(site, settings.packs, settings.promise, calendar, settings.duty_roster())
 
 
 def replay(engine: Replay, entries: Iterable[tuple[int, Entry]], until: int | None = None) -> None:

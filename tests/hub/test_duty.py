@@ -1,12 +1,17 @@
 """Whose work a ticket is and whom a rung tells."""
 
+import json
 from collections.abc import Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hub.desk.duty import Duty
+from hub.model import Text
+from hub.site import Site
 from tests.rules.rostering import ALL_DAY, CREWS, NAMES, at, roster
 
+SITE = Site("try", Text("试", "Try"), ZoneInfo("Asia/Shanghai"), [], [], [])
 NOON = "2026-02-02T12:00"
 TWO_CREWS = {
     "people": [
@@ -26,11 +31,13 @@ TWO_CREWS = {
 
 
 def duty(**keys: object) -> Duty:
-    return Duty(roster(**(TWO_CREWS | keys)))
+    return Duty(roster(**(TWO_CREWS | keys)), SITE)
 
 
-def choose(one: Duty, loads: Mapping[str, int] = {}, but: Sequence[str] = (), skill: str = "water"):
-    return one.choose("x/1", skill, at(one.roster, NOON), loads, but)
+def choose(
+    one: Duty, loads: Mapping[str, int] = {}, but: Sequence[str] = (), crew: str | None = None
+):
+    return one.choose(Job(), at(one.roster, NOON), loads, but, crew)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ def test_of_two_with_as_much_to_do_it_is_whose_turn_is_longest_ago() -> None:
         assert chosen.person == who
         one.given(who, now_ms)
     again = duty()
-    again.load(one.save())
+    again.load(json.loads(json.dumps(one.save())))
     assert choose(again).person == "c"
 
 
@@ -114,5 +121,12 @@ def test_a_rung_tells_whom_it_names(tell, job, tried, who) -> None:
 
 def test_a_place_without_a_crew_and_without_anybody_is_nobodys() -> None:
     crews = [one for one in CREWS["crews"] if one["id"] == "house"]
-    one = Duty(roster(**(CREWS | {"crews": crews, "rotations": []})))
-    assert one.choose("y", "lifts", at(one.roster, NOON), {})[:2] == (None, None)
+    one = Duty(roster(**(CREWS | {"crews": crews, "rotations": []})), SITE)
+    job = Job(None, None)
+    job.place, job.skill = "y", "lifts"
+    assert one.choose(job, at(one.roster, NOON), {})[:2] == (None, None)
+
+
+def test_a_crew_that_is_named_is_asked_whatever_its_skill() -> None:
+    assert choose(duty(), crew="duty")[:2] == ("a", "duty")
+    assert choose(duty(), but=("a",), crew="duty")[:2] == (None, "duty")

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 from hub.desk.duty import Duty
 from hub.desk.ladder import Climb, dues
+from hub.model import TicketEvent
 from rules.calendar import NO_CALENDAR, Calendar
 from rules.service import Service, Target
 from rules.sla import Clocks, Pause, Plan
-from tests.hub.test_duty import Job
+from tests.hub.test_duty import SITE, Job
 from tests.rules.rostering import DAY, NAMES, at, roster
 
 MINUTE = 60_000
@@ -76,7 +77,7 @@ def climbed(
         else:
             clock, tell = due.rung.clock, due.rung.tell
             people = ask(tell, due.at_ms, climb.tried.get(clock, []))
-            climb.tell(due, people, due.at_ms, desk=tell == "duty")
+            climb.tell(due.key, clock, people, due.at_ms, desk=tell == "duty")
             told.append((due.at_ms, clock, ",".join(people) or tell))
             lost += [(due.at_ms + missed[who], who) for who in people if who in (missed or {})]
 
@@ -132,9 +133,9 @@ def test_a_pause_moves_the_rungs_of_its_clock_and_no_others() -> None:
 def test_a_reopened_ticket_climbs_the_clocks_anew_that_start_again() -> None:
     one, climb = clocks(), Climb()
     for due in dues(one, plan(one), RUNNING, climb):
-        climb.tell(due, ["anna"], due.at_ms, desk=False)
+        climb.tell(due.key, due.rung.clock, ["anna"], due.at_ms, desk=False)
     assert dues(one, plan(one), RUNNING, climb) == []
-    climb.begin_again(("response", "on_site"))
+    climb.remember(TicketEvent("t", 9, "reopened", "hub", 0, 0))
     again = dues(one, plan(one, reopened_ms=1000 * MINUTE), RUNNING, climb)
     assert [due.at_ms // MINUTE for due in again] == [1000, 1001, 1003, 1005, 1015, 1030]
     assert climb.tried.keys() == {"fix"}
@@ -148,7 +149,7 @@ PEOPLE = {
 
 def test_a_year_of_tickets_is_told_as_a_simple_count_finds(*, full_scale: bool) -> None:
     rota = roster({"shifts": [DAY], "order": [["anna"], ["bert"]]}, **PEOPLE)
-    one, duty, draw = clocks(), Duty(rota), random.Random(7)
+    one, duty, draw = clocks(), Duty(rota, SITE), random.Random(7)
     begin_ms = at(rota, "2026-02-02T00:00")
     for _ in range(20_000 if full_scale else 400):
         opened_ms = begin_ms + draw.randrange(365 * 24 * HOUR)

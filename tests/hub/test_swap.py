@@ -2,6 +2,7 @@
 
 import pytest
 
+from hub.desk.action import Action
 from hub.desk.section import Swapping
 from hub.desk.swap import check, swaps_of
 from hub.ports import Refused
@@ -34,9 +35,10 @@ def rota() -> Roster:
 
 
 def swapped(rota: Roster, turn: str, gives: str, takes: str, back: str | None = None) -> Roster:
+    now_ms = at(rota, "2026-02-02T12:00")
     said = Swapping(turn=turn, gives=gives, takes=takes, back=back)
-    swaps = swaps_of("x", said, "chief", 7, "ill")
-    return check(rota, swaps, PLACES, at(rota, "2026-02-02T12:00"))
+    action = Action(id="x", kind="swap", actor="chief", at_ms=now_ms, swapping=said, note="ill")
+    return check(rota, swaps_of(action, said, now_ms), PLACES, now_ms)
 
 
 def people(rota: Roster, id_: str) -> tuple[str, ...]:

@@ -1,0 +1,81 @@
+"""Gives tickets to people, and leads those that nobody takes up the ladder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from hub.desk.book import Book
+from hub.desk.duty import Duty
+from hub.desk.event import Change
+from hub.desk.ladder import Due, dues
+from hub.desk.work import Work
+from hub.model import Effect, Json, TicketState
+from rules.service import Target
+
+
+class Escalation:
+    """The duty of a site at its book; without a roster nobody is called and nothing escalates."""
+
+    def __init__(self, book: Book, duty: Duty | None) -> None:
+        self._book = book
+        self._duty = duty
+
+    def assign(self, work: Work, at_ms: int, crew: str | None = None) -> list[Effect]:
+        """Give a ticket to whom it suits best of those who have not declined it; say why.
+
+        ``crew``: one that was named, instead of the one that the place and the skill belong to.
+        """
+        if self._duty is None:
+            return []
+        there_ms = max(at_ms, self._book.heard_ms)
+        chosen = self._duty.choose(work.ticket, there_ms, self._loads(), work.declined, crew)
+        if chosen.person:
+            self._duty.given(chosen.person, there_ms)
+        fields = {"assignee": chosen.person, "crew": chosen.crew}
+        detail: dict[str, Json] = {"to": chosen.person, "crew": chosen.crew}
+        detail["reason"] = chosen.reason
+        if not chosen.person and (running := _running(work)):
+            detail["hurries"] = running[0]
+        return self._book.change(work, at_ms, Change("assigned", fields, detail))
+
+    def climb(self, work: Work, now_ms: int) -> list[Effect]:
+        """Tell the rungs of the ladder that are due."""
+        effects: list[Effect] = []
+        while (due := self._next(work)) is not None and due.at_ms <= now_ms:
+            effects += self._tell(work, due, now_ms)
+        return effects
+
+    def due_ms(self, work: Work) -> int | None:
+        """Return when the next rung of a ticket is due."""
+        due = self._next(work)
+        return due.at_ms if due else None
+
+    def _next(self, work: Work) -> Due | None:
+        if self._duty is None:
+            return None
+        found = dues(self._book.clocks, self._book.plan(work), _running(work), work.climb)
+        return found[0] if found else None
+
+    def _tell(self, work: Work, due: Due, now_ms: int) -> list[Effect]:
+        if self._duty is None:
+            return []
+        rung, desk = due.rung, due.rung.tell == "duty"
+        tried = work.climb.tried.get(rung.clock, [])
+        there_ms = max(now_ms, self._book.heard_ms)  # the hub may have been away since it was due
+        people = self._duty.listeners(rung.tell, work.ticket, there_ms, tried)
+        detail: dict[str, Json] = {"rung": rung.id, "key": due.key, "clock": rung.clock}
+        detail |= {"when": rung.when, "to": list(people), "desk": desk}
+        return self._book.change(work, now_ms, Change("told", detail=detail))
+
+    def _loads(self) -> Mapping[str, int]:
+        works = self._book.works.values()
+        busy = (one.ticket for one in works if one.ticket.state is not TicketState.FIXED)
+        return Counter(ticket.assignee for ticket in busy if ticket.assignee)
+
+
+def _running(work: Work) -> list[Target]:
+    """Return the clocks of a ticket that run, in the order of the service promise."""
+    if work.ticket.closed_ms is not None:
+        return []
+    return [clock.target for clock in work.clocks() if clock.done_ms is None]
