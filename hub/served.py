@@ -11,8 +11,11 @@ from starlette.types import ASGIApp
 
 from hub.access import Access, first_admin
 from hub.kept import Kept, back_up
+from hub.labels import Labels
+from hub.photos import Photos
 from hub.ports import Clock, Twins, Worker
 from hub.probe import Probe
+from hub.reports.desk import ReportDesk
 from hub.settings import Settings
 from hub.web import Parts, build
 from hub.web.local import LocalReader
@@ -42,7 +45,8 @@ async def serve(
         stack.callback(made.close)
         return made
 
-    parts = _parts(hub, settings, clock, worker)
+    photos = Photos(None if memory else settings.photos_folder, worker("photos"))
+    parts = _parts(hub, settings, clock, worker, photos)
     save = None if memory else _save(hub.kept, settings, clock, worker("backup"))
     app = build(replace(parts, twins=twins, save=save))
     spec = settings.web
@@ -56,8 +60,11 @@ async def serve(
     )
 
 
-def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], Worker]) -> Parts:
+def _parts(
+    hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], Worker], photos: Photos
+) -> Parts:
     """Return a hub as its pages see it."""
+    asking = worker("asking")
     return Parts(
         site=hub.kept.site,
         profiles=settings.profiles,
@@ -71,7 +78,7 @@ def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], W
         consumption=hub.consumption,
         hot_water=hub.hot_water,
         database=hub.kept.database,
-        database_worker=worker("asking"),
+        database_worker=asking,
         access=Access(hub.kept.database, worker("checking"), clock),
         act=hub.engine.act,
         health=hub.health,
@@ -84,6 +91,16 @@ def _parts(hub: Hub, settings: Settings, clock: Clock, worker: Callable[[str], W
             clock=clock,
         ),
         secret=hub.kept.secret,
+        labels=Labels(hub.kept.site, hub.kept.secret),
+        photos=photos,
+        reports=ReportDesk(
+            site=hub.kept.site,
+            file=settings.reports,
+            database=hub.kept.database,
+            worker=asking,
+            act=hub.engine.act,
+            clock=clock,
+        ),
         public_url=settings.web.public_url,
         tariffs=settings.tariffs,
         roster=lambda: hub.engine.roster,

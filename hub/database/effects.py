@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.database import chain
+from hub.database import chain, reports
 from hub.database.connection import Database
 from hub.database.outbox import rows_of
 from hub.database.schema import (
@@ -62,7 +62,9 @@ def _put(database: Database, connection: sa.Connection, effects: Sequence[Effect
     _upsert(database, connection, outages, _latest(effects, Outage))
     _upsert(database, connection, problems, _latest(effects, Problem))
     _upsert(database, connection, tickets, _latest(effects, Ticket))
-    chain.add(database, connection, (_row(one) for one in effects if isinstance(one, TicketEvent)))
+    events = [one for one in effects if isinstance(one, TicketEvent)]
+    chain.add(database, connection, map(_row, events))
+    reports.add(database, connection, events)
     _add(database, connection, swaps, effects, Swap)
     told = [row for one in effects if isinstance(one, Notification) for row in rows_of(one)]
     _insert(database, connection, outbox, told)

@@ -316,3 +316,17 @@ swaps = sa.Table(
     sa.Column("at_ms", _ms, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
 )
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),  # SHA-256 of the token of its page
+    sa.Column("ticket", sa.String(40), sa.ForeignKey("tickets.id"), nullable=False, index=True),
+    sa.Column("kind", sa.String(100), nullable=False, index=True),
+    sa.Column("place", sa.String(200), nullable=False),
+    sa.Column("device", sa.String(200), nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("photos", sa.JSON, nullable=False),
+    sa.Column("at_ms", _ms, nullable=False),
+    sa.Column("contact", sa.String(100), nullable=False, server_default=""),  # erased in time
+)

@@ -18,6 +18,7 @@ WORDS: Mapping[str, Text] = {
     "returned": Text("屏蔽结束 故障仍在", "No longer held back, and still there"),
     "unproven": Text("修复未证实 工单退回现场", "The fix did not hold, back to on site"),
     "reopened": Text("故障复发 工单重新打开", "It is back, the ticket is open again"),
+    "complained": Text("报修人投诉", "A complaint by who reported it"),
     "closed/proven": Text("修复已证实 工单关闭", "Closed, the fix is proven"),
     "closed/confirmed": Text("工单关闭", "Closed"),
     "assigned": Text("派工给您", "Yours to do"),

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 import hub
+from hub.access import Tries
 from hub.web import api, operation, pages, problem
 from hub.web.parts import Parts
 from hub.web.security import Guard
@@ -26,7 +27,8 @@ def build(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.uses = DailyUses(parts)
     app.state.viewers = 0
-    app.add_middleware(Guard, secure=parts.secure_cookies)
+    app.state.forged = Tries()
+    app.add_middleware(Guard, secure=parts.secure_cookies, page=pages.problem_page)
     problem.install(app, pages.problem_page)
     for router in (operation.router, *api.ROUTERS, *pages.ROUTERS):
         app.include_router(router)

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from drivers.profile import Profile
+from hub.labels import Labels
 from hub.model import Json
+from hub.photos import Photos
 from hub.ports import Clock, TimeSeriesStore, Twins, Worker
+from hub.reports.desk import ReportDesk
 from hub.reports.kind import NO_REPORTS, ReportsFile
 from hub.secret import Secret
 from hub.site import Site
@@ -46,9 +49,11 @@ class Parts:
     ``why`` why a rule has or has not risen on a subject;
     ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
     ``save`` writes a backup of all data to a file.
-    ``secret`` signs links and labels, which begin with ``public_url``.
     ``kinds`` are those of what people report.
     ``roster`` gives the one in force with its swaps, None where the site has none.
+    ``secret`` signs links and labels, which begin with ``public_url``; ``labels`` knows what the
+    labels on doors and devices say. ``reports`` takes what people without an account report, and
+    ``photos`` keeps what they and the crews send with it.
     ``commands`` is None where writes are off, ``tariffs`` where the site has written none,
     ``twins`` outside demonstrations.
     """
@@ -70,6 +75,9 @@ class Parts:
     health: Health
     probe: Probe
     secret: Secret
+    labels: Labels
+    photos: Photos
+    reports: ReportDesk
     public_url: str = ""
     commands: Commands | None = None
     meter_changes: MeterChanges | None = None

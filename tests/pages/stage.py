@@ -24,10 +24,13 @@ from hub.energy.ledger import Ledger
 from hub.energy.meter_changes import MeterChanges
 from hub.engine import Core
 from hub.health import Frozen, Health
+from hub.labels import Labels
 from hub.live import Live
 from hub.model import Batch, Entry, EntryKind, Json, Outage, Point, Ticket
+from hub.photos import Photos
 from hub.ports import DeviceError, Leave, Look, Reach, Refused
 from hub.probe import Probe
+from hub.reports.desk import ReportDesk
 from hub.secret import Secret
 from hub.settings import Settings, build_site, load
 from hub.site import Device
@@ -125,8 +128,14 @@ class Stage:
         self.ledger = Ledger(self.site, self.store)
         self.roster: Roster | None = None
         consumption = Consumption(self.site, self.ledger)
+        secret = Secret("a secret of the stage, for tests")
         self.parts = Parts(
-            secret=Secret("a secret of the stage, for tests"),
+            secret=secret,
+            labels=Labels(self.site, secret),
+            photos=Photos(None, worker),
+            reports=ReportDesk(
+                self.site, self.settings.reports, self.database, worker, self.act, self.clock
+            ),
             public_url="http://hub.test",
             site=self.site,
             profiles=self.settings.profiles,

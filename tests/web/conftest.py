@@ -21,7 +21,7 @@ HASH = PasswordHasher().hash(PASSWORD)
 @pytest.fixture(autouse=True)
 def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords lightly: the real cost is tested with access."""
-    monkeypatch.setattr(access, "PasswordHasher", lambda: PasswordHasher(1, 8, 1))
+    monkeypatch.setattr(access, "_HASHER", PasswordHasher(1, 8, 1))
 
 
 class Person(httpx.AsyncClient):

@@ -20,7 +20,7 @@ from hub.desk.section import (
     Rating,
 )
 from hub.model import Json, Severity, Source, Ticket, TicketState
-from hub.site import Site
+from hub.reports.desk import areas_of
 from hub.web.api import written
 from hub.web.api.paging import Answer, Paged
 from hub.web.own import check_may, own_crews, sees
@@ -162,19 +162,12 @@ async def open_ticket(request: Request, viewer: Looks, said: NewTicket, key: Key
         "severity": said.severity or kind.severity,
         "skill": kind.skill,
         "rules": list(kind.rules),
-        "areas": _areas(parts.site, said.place),
+        "areas": areas_of(parts.site, said.place, said.device),
     }
     content = {"kind": "open", "note": said.note, "opening": opening}
     opened = await parts.act(action(parts, viewer, key, content))
     id_ = opened.id if isinstance(opened, Ticket) else ""
     return await parts.database_worker.run(lambda: _with_events(parts, viewer, id_))
-
-
-def _areas(site: Site, place: str) -> list[str]:
-    """Return where else the cause may be: in the building as a whole, and in its plants."""
-    building = site.building_of(place)
-    plants = (one.id for one in site.places.values() if one.kind == "plant")
-    return [building, *(plant for plant in plants if site.building_of(plant) == building)]
 
 
 def _found(parts: Parts, viewer: Viewer, id_: str) -> Ticket:

@@ -29,7 +29,7 @@ async def problem_page(request: Request, problem: Problem) -> Response:
     if problem.status == FORBIDDEN and viewer is not None and viewer.must_change:
         return RedirectResponse("/password", SEE_OTHER)
     page = Frame.of(request, viewer)
-    key = f"problem-{problem.status}"
+    key = str(problem.more.get("words", f"problem-{problem.status}"))
     key = key if key in TEXTS else "problem-500"
     return page.render(
         "problem.html",

@@ -145,6 +145,7 @@ class Frame:
         """Write the page."""
         names.setdefault("stream", "")
         names.setdefault("section", "")
+        names.setdefault("home", "/")
         html = environment.get_template(template).render(page=self, t=self.t, **names)
         response = HTMLResponse(html, status)
         if asked := asked_language(self.request):

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from hub.access import Viewer
-from hub.database import records
+from hub.database import records, reports
 from hub.model import Ticket, TicketEvent, TicketState
 from hub.ports import Refused
 from hub.web import promise, reasons
@@ -21,6 +21,7 @@ from hub.web.own import check_may, own_crews, sees
 from hub.web.pages import evidence
 from hub.web.pages.frame import Frame
 from hub.web.pages.sign_in import SEE_OTHER
+from hub.web.parts import Parts
 from hub.web.problem import Problem
 from hub.web.session import Sees
 
@@ -30,6 +31,7 @@ MOST = 10_000  # open at once
 OPEN = tuple(state for state in TicketState if state is not TicketState.CLOSED)
 ReportKind = Literal["acknowledge", "arrive", "fix", "note"]
 CLOCK_OF_TARGET: Mapping[str, str] = {"response": "respond"}
+ACTORS = ("hub", "reporter")  # who is no person with a name
 RAISED = ("opened", "raised_again", "escalated")
 MOODS = {**dict.fromkeys((*RAISED[1:], "breach", "unproven"), "bad"), "closed": "good"}
 
@@ -60,7 +62,9 @@ def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
         lines += reasons.sentences(page.parts, ticket.device, why, page.language)
     if note := detail.get("note"):
         lines.append(note)
-    actor = page.t("system") if event.actor == "hub" else event.actor
+    if stars := detail.get("stars"):
+        lines.append(page.t("event-stars", n=stars))
+    actor = page.code("actor", event.actor) if event.actor in ACTORS else event.actor
     return EventLine(
         event.at_ms, words, actor, [line for line in lines if line], MOODS.get(event.kind, "")
     )
@@ -98,18 +102,20 @@ async def tickets(request: Request, viewer: Sees, show: str = "open", offset: in
     )
 
 
-def _found(page: Frame, viewer: Viewer, id_: str) -> tuple[Ticket, Sequence[TicketEvent]]:
-    ticket = records.ticket(page.parts.database, id_)
-    if ticket is None or not sees(page.parts, viewer, ticket):
+def found(parts: Parts, viewer: Viewer, id_: str) -> tuple[Ticket, Sequence[TicketEvent]]:
+    """Return a ticket that somebody may see, with its history."""
+    ticket = records.ticket(parts.database, id_)
+    if ticket is None or not sees(parts, viewer, ticket):
         raise Problem(404, f"There is no ticket {id_}.", "Look in the list of tickets.")
-    return ticket, records.events(page.parts.database, id_)
+    return ticket, records.events(parts.database, id_)
 
 
 async def _render(
     page: Frame, viewer: Viewer, id_: str, status: int = 200, error: str = ""
 ) -> Response:
     parts = page.parts
-    ticket, events = await parts.database_worker.run(lambda: _found(page, viewer, id_))
+    ticket, events = await parts.database_worker.run(lambda: found(parts, viewer, id_))
+    reported = await parts.database_worker.run(lambda: reports.of_ticket(parts.database, id_))
     shown = await evidence.gathered(page, evidence.about_ticket(ticket))
     point = shown.value.point if shown.value else None
     return page.render(
@@ -119,6 +125,7 @@ async def _render(
         stream="/api/v1/stream?" + urlencode({"point": point.id}) if point else "",
         ticket=ticket,
         events=[event_line(page, event, ticket) for event in events],
+        reports=reported,
         clocks=promise.clocks(ticket, page.now_ms),
         running=promise.running(ticket, page.now_ms),
         step=promise.next_step(ticket),
@@ -161,7 +168,7 @@ async def report(
     """Take a person's report and show the ticket again."""
     check_may(viewer, kind)
     page = Frame.of(request, viewer)
-    await page.parts.database_worker.run(lambda: _found(page, viewer, id_))
+    await page.parts.database_worker.run(lambda: found(page.parts, viewer, id_))
     action = {
         "id": action_id(id_, kind, str(said.seen), viewer.name, said.note, said.part),
         "kind": kind,

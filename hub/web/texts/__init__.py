@@ -15,6 +15,7 @@ from hub.web.texts import (
     hot_water,
     lines,
     message_link,
+    reports,
     simulators,
     tickets,
 )
@@ -30,6 +31,7 @@ SUBJECTS = (
     tickets,
     lines,
     message_link,
+    reports,
     simulators,
 )
 TEXTS: Mapping[str, Text] = {
