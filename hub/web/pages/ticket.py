@@ -62,6 +62,8 @@ def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
         lines += reasons.sentences(page.parts, ticket.device, why, page.language)
     if note := detail.get("note"):
         lines.append(note)
+    if (proof := detail.get("on_site_proof")) is not None:
+        lines.append(page.code("proof", proof or "none"))
     if stars := detail.get("stars"):
         lines.append(page.t("event-stars", n=stars))
     actor = page.code("actor", event.actor) if event.actor in ACTORS else event.actor

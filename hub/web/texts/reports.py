@@ -204,5 +204,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "actor-hub": ("系统", "the hub"),
     "actor-reporter": ("住户", "a resident"),
     "proof-scan": ("扫码证实", "proven by its label"),
-    "proof-none": ("未经扫码", "without a scan"),
+    "proof-telemetry": ("遥测证实", "proven by telemetry"),
+    "proof-none": ("未经证实", "unproven"),
 }
