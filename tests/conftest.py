@@ -5,11 +5,13 @@ Made-up examples are the same in every run, and none has a time limit: the machi
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +19,7 @@ from hypothesis import HealthCheck, settings
 # The programs that tests start share what the first of them compiles; most of a short one's time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+FIRST = Path(__file__).parent / "whole"
 OURS = (None, "drivers", "hub", "rules", "simulators")  # None: the root of all loggers
 
 settings.register_profile(
@@ -36,6 +39,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="small",
         help="full: the counts that the documentation names; small: the same tests with fewer",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first: one of them at the end would leave a worker idle beside it."""
+    items.sort(key=lambda item: FIRST not in item.path.parents)
+
+
+def pytest_collection_finish() -> None:
+    """Take what stands now for lasting, as a hub does when it has started."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the end of Python find everything again, as libraries expect that count their own."""
+    gc.unfreeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker a stretch of tests, so that few modules make their fixtures in both."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ database, sign-in and health are the real ones. The clock stands still.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -67,6 +68,11 @@ def with_early_tank(settings: Settings) -> Settings:
     return replace(settings, packs=tuple(packs))
 
 
+@functools.cache
+def _settings() -> Settings:
+    return with_early_tank(load(CONFIG))
+
+
 class StageClock(RealClock):
     """Time that stands where it is put; the same seed for everybody."""
 
@@ -89,7 +95,7 @@ class Stage:
     """The running parts; ``parts`` is what the web is handed."""
 
     def __init__(self, *, twins: bool = True, writes: bool = True, secure: bool = False) -> None:
-        self.settings = with_early_tank(load(CONFIG))
+        self.settings = _settings()
         now_ms = round(datetime.fromisoformat(NOW).timestamp() * 1000)
         self.clock = StageClock(now_ms)
         self.database = open_database(":memory:")
@@ -182,7 +188,8 @@ class Stage:
             self.ledger.recorded(entry.batch, self.sequence)
             self.live.update(entry.batch)
         effects = self.core.step(self.sequence, entry)
-        kept.apply(self.database, self.sequence, effects)
+        if effects:
+            kept.apply(self.database, self.sequence, effects)
         return effects
 
     async def act(self, action: Mapping[str, Json]) -> Ticket | Outage | None:

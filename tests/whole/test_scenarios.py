@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import shutil
-import subprocess
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,14 @@ from typing import Any
 import pytest
 import yaml
 
+from hub.cli.scenarios import play_one
 from simulators.reference import write_reference
 from tests.whole.program import campus_hub
 from tests.whole.site import CONFIG
 
 FAIL = "boiler_element_fail"
 WRONG_FIX = "boiler_wrong_fix"
+SOON = "PT2H30M"  # after the cold water is told, and after a ticket that is proven has closed
 
 Played = tuple[int, dict[str, Any]]  # exit code and report
 
@@ -26,7 +30,7 @@ Played = tuple[int, dict[str, Any]]  # exit code and report
 @pytest.fixture(scope="module")
 def mended() -> Played:
     """Play the scenario of the right fix once for all tests."""
-    return _played(FAIL, "--seed", "7", PYTHONHASHSEED="1")
+    return _in_a_process(FAIL, PYTHONHASHSEED="1")
 
 
 def test_a_failed_element_is_found_mended_and_proven(mended: Played) -> None:
@@ -38,14 +42,14 @@ def test_a_failed_element_is_found_mended_and_proven(mended: Played) -> None:
 
 
 def test_the_same_seed_is_the_same_run_in_another_process(mended: Played) -> None:
-    again = _played(FAIL, "--seed", "7", PYTHONHASHSEED="2")
+    again = _in_a_process(FAIL, PYTHONHASHSEED="2")
 
     assert len(mended[1]["log_hash"]) == 64
     assert again == mended
 
 
 def test_another_seed_is_another_run_that_holds_too(mended: Played) -> None:
-    code, report = _played(FAIL, "--seed", "8")
+    code, report = _played(FAIL, seed=8)
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
     # The log may be the same: the rule hears commands and states, and those come by the clock.
@@ -53,8 +57,9 @@ def test_another_seed_is_another_run_that_holds_too(mended: Played) -> None:
     assert energies[0] != energies[1]
 
 
-def test_a_wrong_fix_leaves_the_ticket_open() -> None:
-    code, report = _played(WRONG_FIX)
+def test_a_wrong_fix_leaves_the_ticket_open(tmp_path: Path, full_scale: bool) -> None:
+    few_hours = _written(tmp_path, _script(WRONG_FIX) | {"length": "PT4H"})
+    code, report = _played(WRONG_FIX if full_scale else few_hours)
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
     (ticket,) = report["measured"]["tickets"]
@@ -62,7 +67,7 @@ def test_a_wrong_fix_leaves_the_ticket_open() -> None:
 
 
 def test_without_the_fault_the_scenario_fails(tmp_path: Path) -> None:
-    script = _script(FAIL)
+    script = _script(FAIL) | {"length": SOON}
     del script["steps"][0]
 
     code, report = _played(_written(tmp_path, script))
@@ -81,9 +86,9 @@ def test_without_the_fault_the_scenario_fails(tmp_path: Path) -> None:
 def test_without_the_rule_the_scenario_fails(
     left_out: Sequence[str], found: list[str], tmp_path: Path
 ) -> None:
-    site = _site_with_rules(tmp_path, lambda rule: rule["id"] not in left_out)
+    site = _site_with_rules(tmp_path / "site", lambda rule: rule["id"] not in left_out)
 
-    code, report = _played(FAIL, "--config", site)
+    code, report = _played(_written(tmp_path, _script(FAIL) | {"length": SOON}), site)
 
     assert (code, report["verdict"]) == (1, "failed")
     assert [ticket["rule"] for ticket in report["measured"]["tickets"]] == found
@@ -92,7 +97,7 @@ def test_without_the_rule_the_scenario_fails(
 
 
 def test_the_scenario_of_the_wrong_fix_fails_when_the_right_part_is_mended(tmp_path: Path) -> None:
-    script = _script(WRONG_FIX)
+    script = _script(WRONG_FIX) | {"length": SOON}
     (step,) = (step for step in script["steps"] if "repair" in step)
     step["repair"] = "heating-element"
 
@@ -114,7 +119,7 @@ def lines(tmp_path: Path) -> Path:
 
 
 def test_a_cut_bus_is_one_ticket_that_lists_its_32_meters(lines: Path, tmp_path: Path) -> None:
-    code, report = _played(_cut_short(tmp_path), "--config", lines)
+    code, report = _played(_cut_short(tmp_path), lines)
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
     (ticket,) = report["measured"]["tickets"]
@@ -123,7 +128,7 @@ def test_a_cut_bus_is_one_ticket_that_lists_its_32_meters(lines: Path, tmp_path:
 
 
 def test_without_the_cut_the_scenario_of_the_bus_fails(lines: Path, tmp_path: Path) -> None:
-    code, report = _played(_cut_short(tmp_path, steps=[]), "--config", lines)
+    code, report = _played(_cut_short(tmp_path, steps=[]), lines)
 
     assert (code, _found(report, "told")) == (1, [])
 
@@ -140,7 +145,7 @@ def test_a_cut_bus_is_told_meter_by_meter_where_no_rule_inhibits_it(
     spoil(pack["rules"][0])
     _write_pack(lines, pack)
 
-    code, report = _played(_cut_short(tmp_path), "--config", lines)
+    code, report = _played(_cut_short(tmp_path), lines)
 
     assert (code, report["verdict"]) == (1, "failed")
     meters = [one for one in _found(report, "told") if one.endswith("#meter-silent")]
@@ -173,7 +178,7 @@ def test_each_dark_building_is_one_alarm_and_all_of_them_together_are_one(
     lost |= set() if cut < 3 else set(dark)  # under the hub the buildings, too
     script["expect"] = {"tickets": len(roots), "told": roots, "listed": len(lost)}
 
-    code, report = _played(_written(tmp_path, script), "--config", houses)
+    code, report = _played(_written(tmp_path, script), houses)
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
 
@@ -226,10 +231,14 @@ def test_a_scenario_that_there_is_not_is_one_clear_line() -> None:
     assert FAIL in done.stderr
 
 
-def _played(name: str | Path, *options: str | Path, **environment: str) -> Played:
-    done: subprocess.CompletedProcess[str] = campus_hub(
-        "scenario", "run", name, "--json", *options, **environment
-    )
+def _played(name: str | Path, config: Path | None = None, seed: int | None = None) -> Played:
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = play_one(Namespace(name=str(name), seed=seed, config=config, json=True))
+    return code, json.loads(said.getvalue())
+
+
+def _in_a_process(name: str, **environment: str) -> Played:
+    done = campus_hub("scenario", "run", name, "--json", **environment)
     assert done.returncode in (0, 1), done.stderr
     return done.returncode, json.loads(done.stdout)
 
@@ -246,6 +255,7 @@ def _written(folder: Path, script: Any) -> Path:
 
 def _site_with_rules(folder: Path, wanted: Any) -> Path:
     """Write the small campus with a boiler pack of its own, of the rules that are wanted."""
+    folder.mkdir()
     shutil.copy(CONFIG / "campus.yaml", folder)
     pack = yaml.safe_load((CONFIG / "rules" / "boiler.yaml").read_text("utf-8"))
     pack["rules"] = [rule for rule in pack["rules"] if wanted(rule)]
