@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zlib import crc32
@@ -30,6 +31,8 @@ _ATTEMPTS = 2000
 _AGAIN = 50  # draws of a whole month; one in a few leaves no room for its last episodes
 _GRAIN_MS = 10_000
 _OFF_GRAIN_MS = 7_023  # nothing happens at the very instant of a poll
+_SILENT = ("silent", "exception_answer", "bus_cut", "gateway_cut", "planned_outage")
+_MANY = 3  # devices of a line, of which one may be silent while another is
 _SNAPS = 3
 _SNAP_H, _SNAP_K = (40, 80), (7, 10)
 
@@ -44,6 +47,7 @@ class Subjects:
     def __init__(self, devices: Sequence[Device]) -> None:
         self._devices = devices
         self._lines = _lines(devices)
+        self._on_line = Counter(device.gateway for device in devices if device.gateway)
         of_kind = {kind: [one for one in devices if _what(one) == kind] for kind in _KINDS}
         plants = [one.place for one in of_kind["boiler"]]
         self.of: dict[str, list[str]] = {
@@ -74,6 +78,23 @@ class Subjects:
             for one in self._devices
             if subject in (one.id, one.gateway) or _within(one, subject)
         ]
+
+    def silence(self, subject: str, kind: str) -> list[str]:
+        """Return the houses in which nothing else of their lines may fall silent meanwhile.
+
+        Two devices that are all of a line are a lost line when both are silent, and with the other
+        line a dark house: nobody could tell what is true.
+        """
+        if kind not in _SILENT:
+            return []
+        short = {line for line, count in self._on_line.items() if count < _MANY}
+        houses = {_building(one.place) for one in self._devices if one.gateway in short}
+        return _once(
+            f"silence in {_building(one.place)}"
+            for one in self._devices
+            if (one.id == subject and one.gateway in short)
+            or (one.gateway == subject and _building(one.place) in houses)
+        )
 
     def seen_at(self, subject: str, kind: str) -> list[str]:
         """Return where something is seen that touches no device there.
@@ -189,6 +210,7 @@ class _Draw:
         if row.kind == "pipe_leak":
             return [f"water of {subject}"]
         keys = [subject, *self._subjects.touched(subject, row.kind)]
+        keys += self._subjects.silence(subject, row.kind)
         if row.of == "boiler" and row.kind in ("leak", "counter_reset"):
             keys.append(f"water of {_building(subject)}")
         return keys

@@ -37,6 +37,7 @@ _FOULED = 0.7  # of the coefficient that is left
 _IDLING = 0.1  # of its power that a heat pump takes whose compressor stands
 _DRY_BAR = 0.35
 _AIR_BAR = 0.8  # with less of it the pump begins to draw air
+_ICY_WATER, _ICY_AIR = 5.0, 2.0  # degC: so cold, controllers guard a loop against frost
 _SCALDING = 70.0  # the hottest water that a heater may give (GB 50015)
 _EMPTYING_S = 120.0
 _HARD_DRAW = 0.06  # kg/s per kW of element: the draw at which pressure is lowest
@@ -231,11 +232,19 @@ class BoilerTwin(Twin):
             self._note_evident()
 
     def _note_evident(self) -> None:
-        """Note when a tank has become too hot, and when a pump begins to run dry."""
+        """Note when a tank is too hot, a pump begins to run dry, and a loop to freeze."""
         if "thermostat_stuck" in self.faults and self.usable > _SCALDING:
             self.evident_ms.setdefault("thermostat_stuck", self.now_ms)
         if "low_pressure" in self.faults and self._loop()["pressure"] < _AIR_BAR:
             self.evident_ms.setdefault("low_pressure", self.now_ms)
+        if "pump_failed" in self.faults and self._freezes:
+            self.evident_ms.setdefault("freezing", self.now_ms)
+
+    @property
+    def _freezes(self) -> bool:
+        """Tell whether what stands in the loop is near freezing while it freezes outside."""
+        cold = self._climate.outdoor(self.now_ms) < _ICY_AIR
+        return cold and self._loop()["return_temperature"] < _ICY_WATER
 
     def _control(self, at_ms: int) -> None:
         """Switch heat pump and elements as their thermostats say, with hysteresis."""
@@ -291,6 +300,8 @@ class BoilerTwin(Twin):
 
     def _begin(self, kind: str) -> None:
         self._since_ms[kind] = self.now_ms
+        if kind == "pump_failed":
+            self.evident_ms.pop("freezing", None)
 
     def _lasted_s(self, kind: str) -> float:
         """Return how long a fault has lasted; 0 where there is none."""

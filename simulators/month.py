@@ -28,7 +28,7 @@ from simulators.events import Event, events_of, spans_of
 from simulators.main_meter import Feeder, MainMeterTwin
 from simulators.meter import RoomMeterTwin
 from simulators.month_life import MonthLife
-from simulators.month_plan import DAYS
+from simulators.month_plan import BROUGHT_ABOUT, DAYS
 from simulators.pieces import Piece, batches
 from simulators.polls import Instants, asked_after
 from simulators.room_days import RoomDay
@@ -202,12 +202,20 @@ class Month:
         event.happen(self.fleet)
 
     def _note_evident(self, episode: Episode) -> None:
-        """Note in the truth from when on a device has shown its fault, which ends now."""
+        """Note in the truth from when on a device has shown its fault, which ends now.
+
+        What a fault has brought about is an episode of its own, and ends with it.
+        """
         if episode.subject not in self.fleet.devices:
             return
-        evident_ms = self.fleet.twin(episode.subject).evident_ms.get(episode.kind)
-        if evident_ms is not None:
-            self.truth[self.truth.index(episode)] = replace(episode, evident_ms=evident_ms)
+        shown = self.fleet.twin(episode.subject).evident_ms
+        if episode.kind in shown:
+            noted = replace(episode, evident_ms=shown[episode.kind])
+            self.truth[self.truth.index(episode)] = noted
+        for kind in BROUGHT_ABOUT.get(episode.kind, ()):
+            if kind in shown:
+                id_ = f"{kind}-by-{episode.id}"
+                self.truth.append(replace(episode, id=id_, kind=kind, start_ms=shown[kind]))
 
     def _stand(self, twin: Twin, at_ms: int, rooms: Mapping[str, RoomDay]) -> None:
         """Let a twin, and what it depends on, stand at an instant."""

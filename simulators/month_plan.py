@@ -113,6 +113,9 @@ ALIKE_LIFE = (
     Row("air_conditioner", "room_place", 260, (3, 10), last=_TERM),
 )
 
+BROUGHT_ABOUT: Mapping[str, tuple[str, ...]] = {"pump_failed": ("freezing",)}
+"""What comes of a fault in some weather, and wants people at once: by how cold it is, not drawn."""
+
 CODED: Mapping[str, frozenset[str]] = {
     "room": frozenset(
         {

@@ -12,6 +12,7 @@ import pytest
 from hub.site import Device
 from simulators.boiler import BoilerTwin
 from simulators.campus import Plant
+from simulators.climate import Climate
 from simulators.main_meter import MainMeterTwin
 from simulators.meter import RoomMeterTwin
 from simulators.shower import ShowerTwin
@@ -135,6 +136,30 @@ def test_a_slow_fault_is_evident_from_when_it_shows_and_not_from_its_start(what,
     twin.repair(twin.cures[kind])
     twin.fault(kind)
     assert kind not in twin.evident_ms
+
+
+class Frost(Climate):
+    """A day on which it freezes."""
+
+    def outdoor(self, at_ms: int) -> float:
+        return -2.0
+
+
+@pytest.mark.parametrize(("climate", "freezes"), [(Frost(), True), (Climate(), False)])
+def test_what_stands_in_a_loop_freezes_only_while_it_freezes_outside(climate, freezes):
+    lived = Lived()
+    twin = lived.boiler = BoilerTwin(named("d/boiler-1", "boiler"), 3, lived.now_ms, 8, climate)
+    lived.plant = Plant([twin], [], lived.now_ms, climate)
+    began_ms = lived.now_ms
+    twin.fault("pump_failed")
+    shown = lived.shown(twin, 180)
+    icy = [n for n, now in enumerate(shown, 1) if now["return_temperature"] < 5]
+    assert bool(icy) == freezes == ("freezing" in twin.evident_ms)
+    if freezes:
+        assert 0 <= began_ms + icy[0] * MINUTE - twin.evident_ms["freezing"] < MINUTE
+    twin.repair("circulation-pump")
+    twin.fault("pump_failed")
+    assert "freezing" not in twin.evident_ms
 
 
 def test_no_other_fault_is_possible() -> None:
