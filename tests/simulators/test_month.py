@@ -150,6 +150,18 @@ def test_a_dark_building_is_seen_at_its_line_where_it_has_one_only(devices, draw
 
 
 @pytest.mark.parametrize("seed", [1, 2, 20])
+def test_two_devices_that_are_all_of_a_line_are_never_silent_at_once(drawn_of, seed):
+    kinds = ("silent", "exception_answer", "gateway_cut", "bus_cut", "planned_outage")
+    of_house = {"dorm-07/main", "dorm-07/boiler-1", "gw-dorm-07-plant", "gw-dorm-07-1"}
+    silent = [
+        one for one in drawn_of(seed).episodes if one.kind in kinds and one.subject in of_house
+    ]
+    silent.sort(key=lambda one: one.start_ms)
+    assert len({one.subject for one in silent}) > 2
+    assert all(one.end_ms < after.start_ms for one, after in pairwise(silent))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 20])
 def test_a_sum_of_a_day_is_well_again_before_it_is_wrong_anew(drawn_of, seed):
     wrong = [
         one for one in drawn_of(seed).episodes

@@ -60,7 +60,10 @@ def evening(fleet: Fleet) -> Agenda:
     plan = [
         *((kind, rooms[n], 4 + n, 21 + n) for n, kind in enumerate(RoomMeterTwin.cures)),
         *((kind, "dorm-01/main", 3 + 6 * n, 5) for n, kind in enumerate(MainMeterTwin.cures)),
-        *((kind, units[n % 4], 4 + n // 4 * 15, 13) for n, kind in enumerate(cures)),
+        *(
+            (kind, units[n % 4], 4 + n // 4 * 15, 100 if kind == "pump_failed" else 13)
+            for n, kind in enumerate(cures)
+        ),
         *(
             (kind, f"dorm-01/shower-1-0{1 + n}", 5 + n, 30)
             for n, kind in enumerate(fleet.twin("dorm-01/shower-1-01").cures)
@@ -85,7 +88,7 @@ def evening(fleet: Fleet) -> Agenda:
     ]
     episodes += [episode(100 + n, *one) for n, one in enumerate(more)]
     ordered = sorted(episodes, key=lambda one: one.start_ms)
-    snaps = [Snap(EVENING_MS - 7_200_000, EVENING_MS + 7_200_000, 8.0)]
+    snaps = [Snap(EVENING_MS - 43_200_000, EVENING_MS + 43_200_000, 8.0)]
     return Agenda(9, ordered, snaps, Calendar([], (EVENING_MS * 2, EVENING_MS * 2)))
 
 
@@ -142,6 +145,11 @@ def test_an_hour_with_every_fault_is_the_same_as_over_bus_and_broker(settings) -
     evident = {one.kind: one for one in month.truth if one.evident_ms is not None}
     assert set(evident) == {"low_pressure", "valve_no_open"}  # no tank gets too hot so soon
     assert all(one.start_ms < (one.evident_ms or 0) < one.end_ms for one in evident.values())
+    stood, froze = (
+        next(one for one in month.truth if one.kind == kind) for kind in ("pump_failed", "freezing")
+    )
+    assert stood.start_ms < froze.start_ms < froze.end_ms == stood.end_ms
+    assert (froze.subject, froze.evident_ms) == (stood.subject, None)
     long = compared(run_virtual(loop, full_path(settings, clock, agenda)))
     names = {number: point.id for number, point in site.points.items()}
     assert [names[n] for n in sorted(set(short.point) ^ set(long.point))] == []
