@@ -272,8 +272,9 @@ def test_an_outbox_of_before_keeps_what_it_told_and_tells_what_waits(where: str 
 
 
 def _back_to(connection: sa.Connection, revision: str) -> None:
-    """Put the outbox back to how a revision before its own had it."""
-    connection.execute(sa.text("DROP TABLE outbox"))
+    """Put the outbox back to how a revision before its own had it, without what came later."""
+    for table in ("outbox", "swaps", "reports"):
+        connection.execute(sa.text(f"DROP TABLE {table}"))
     connection.execute(
         sa.text(
             "CREATE TABLE outbox (key VARCHAR(100) NOT NULL, ticket VARCHAR(40),"
