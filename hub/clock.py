@@ -41,16 +41,30 @@ class InlineWorker:
 
 
 class RealClock:
-    """Time as the machine has it; with a seed, :meth:`random` repeats itself (for simulators)."""
+    """Time as the machine had it at the start, and as has passed since.
+
+    Deadlines are spans of true time: when somebody, or a time server, sets the machine's clock,
+    nothing moves here before the next start. With a seed :meth:`random` repeats itself (for
+    simulators).
+    """
 
     virtual = False
 
     def __init__(self, seed: int | None = None) -> None:
         self._seed = seed
+        self._began_ms = _wall_ms() - _passed_ms()
 
     def now_ms(self) -> int:
         """Return the instant in milliseconds since 1970-01-01 UTC."""
-        return time.time_ns() // 1_000_000
+        return self._began_ms + _passed_ms()
+
+    def go_on_from(self, at_ms: int) -> None:
+        """Let the time go on from an instant at the earliest: nothing is earlier than the past."""
+        self._began_ms = max(self._began_ms, at_ms - _passed_ms())
+
+    def moved_s(self) -> float:
+        """Return how far the machine's clock has moved away from this one."""
+        return (_wall_ms() - self.now_ms()) / 1000
 
     def monotonic(self) -> float:
         """Return seconds that only go forward."""
@@ -73,6 +87,15 @@ class RealClock:
     def worker(self, name: str) -> ThreadWorker:
         """Return a thread of its own for blocking work."""
         return ThreadWorker(name)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _passed_ms() -> int:
+    # Counts on while the machine sleeps, where the system has such a clock.
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1_000_000
 
 
 class _JumpingSelector(selectors.SelectSelector):
@@ -145,6 +168,14 @@ class VirtualClock:
     def now_ms(self) -> int:
         """Return the virtual instant in milliseconds since 1970-01-01 UTC."""
         return self._start_ms + round(self.monotonic() * 1000)
+
+    def go_on_from(self, at_ms: int) -> None:
+        """Let the time go on from an instant at the earliest."""
+        self._start_ms += max(0, at_ms - self.now_ms())
+
+    def moved_s(self) -> float:
+        """Return 0: nobody sets this clock."""
+        return 0.0
 
     def monotonic(self) -> float:
         """Return the virtual seconds since the run began."""

@@ -37,6 +37,8 @@ from hub.store.upkeep import Keep, Upkeep
 from rules.calendar import Calendar
 
 log = logging.getLogger(__name__)
+
+SET_BACK_MS = 2 * 86_400_000  # so far a machine's clock may go back between two starts
 Enter = Callable[[Entry], None]
 
 
@@ -84,6 +86,7 @@ def open_kept(settings: Settings, clock: Clock, stack: AsyncExitStack, *, memory
     stack.callback(store.close)
     # A journal that was lost or restored goes on above what its consumers have passed.
     journal.begin_after(max(_passed(store, journal, clock), effects.applied(database)))
+    _go_on(journal, clock)
     return Kept(
         database=database, journal=journal, room=room, store=store, site=site,
         days=None if memory else settings.ledger_folder,
@@ -115,6 +118,17 @@ def consumption_of(kept: Kept, ledger: Ledger | None = None) -> Consumption:
 def hot_water_of(kept: Kept, consumption: Consumption, delivery: Delivery) -> HotWater:
     """Return what answers questions about hot water from the data that is kept."""
     return HotWater(kept.site, kept.store, consumption, delivery)
+
+
+def _go_on(journal: Journal, clock: Clock) -> None:
+    """Let the time go on where the journal ends, though the machine's clock was set back."""
+    last_ms = max((entry.at_ms for _, entry in journal.read(journal.last() - 1, 1)), default=0)
+    ahead_ms = last_ms - clock.now_ms()
+    if ahead_ms > SET_BACK_MS:
+        log.warning("the journal ends %.0f s from now: nothing is judged before", ahead_ms / 1000)
+    elif ahead_ms > 0:
+        log.info("the time goes on from the end of the journal, %s ms ahead", ahead_ms)
+        clock.go_on_from(last_ms)
 
 
 def _passed(store: TimeSeriesStore, journal: Journal, clock: Clock) -> int:

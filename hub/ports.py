@@ -110,6 +110,12 @@ class Clock(Protocol):
     def now_ms(self) -> int:
         """Return the instant in milliseconds since 1970-01-01 UTC."""
 
+    def go_on_from(self, at_ms: int) -> None:
+        """Let the time go on from an instant at the earliest: that of what was written last."""
+
+    def moved_s(self) -> float:
+        """Return how far the machine's clock was set since the start; this one does not follow."""
+
     def monotonic(self) -> float:
         """Return seconds that only go forward, for intervals and deadlines."""
 

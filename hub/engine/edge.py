@@ -30,6 +30,7 @@ HEARD = 100  # entries kept in memory; when the database is slow, the journal ha
 CHUNK = 500
 NAME = "engine"
 TICK_S = 1.0
+MOVED_S = 1.0
 SNAPSHOT_S = 60.0
 ANSWER_S = 10.0
 BACK_OFF_S = (1.0, 30.0)
@@ -92,6 +93,7 @@ class Engine:
             "lag_seconds": max(self._clock.now_ms() / 1000 - heartbeat_s, 0.0),
             "heartbeat_timestamp_seconds": heartbeat_s,
             "rules_failed": len(self._core.failed_rules),
+            "clock_moved_seconds": self._clock.moved_s(),
             "in_flood": float(self._core.flood.since_ms is not None),
         }
 
@@ -304,9 +306,14 @@ class Engine:
         self._journal.note_cursor(NAME, seq)
 
     async def _tick(self, enter: Enter) -> None:
-        """Enter the time every second."""
+        """Enter the time every second; say once that the machine's clock was set."""
+        said = False
         while True:
             self._tell_time(enter, {})
+            moved_s = self._clock.moved_s()
+            if abs(moved_s) > MOVED_S and not said:
+                log.warning("clock was set by %.1f s; the hub keeps its time: restart it", moved_s)
+            said = abs(moved_s) > MOVED_S
             await self._clock.sleep(TICK_S)
 
     async def _tick_when_due(self, enter: Enter) -> None:

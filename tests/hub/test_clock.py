@@ -1,10 +1,11 @@
-"""Virtual time gives back what was made in it, and nothing else of it is touched."""
+"""Virtual time gives back what was made in it; real time moves with nobody who sets a clock."""
 
 from __future__ import annotations
 
 import pytest
 
-from hub.clock import VirtualClock, VirtualLoop, run_virtual
+from hub import clock as clock_module
+from hub.clock import RealClock, VirtualClock, VirtualLoop, run_virtual
 
 
 class Day:
@@ -36,3 +37,36 @@ def test_what_fails_in_virtual_time_fails_for_who_runs_it() -> None:
 
     with pytest.raises(LookupError, match="no such device"):
         run_virtual(VirtualLoop(), broken())
+
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Return a machine's clock and counter, both to be set, in milliseconds."""
+    told = {"wall": 1_795_000_000_000, "passed": 5_000}
+    monkeypatch.setattr(clock_module, "_wall_ms", lambda: told["wall"])
+    monkeypatch.setattr(clock_module, "_passed_ms", lambda: told["passed"])
+    return told
+
+
+@pytest.mark.parametrize("jump_ms", [DAY_MS, -DAY_MS])
+def test_a_machines_clock_that_is_set_moves_no_instant_of_the_hub(machine, jump_ms) -> None:
+    clock = RealClock()
+    began_ms = clock.now_ms()
+    assert began_ms == machine["wall"]
+    machine["wall"] += 60_000 + jump_ms
+    machine["passed"] += 60_000
+    assert clock.now_ms() == began_ms + 60_000
+    assert clock.moved_s() == jump_ms / 1000
+    assert RealClock().now_ms() == machine["wall"]  # the next start takes the machine's time
+
+
+def test_the_time_goes_on_from_the_past_and_never_before_it(machine) -> None:
+    clock = RealClock()
+    clock.go_on_from(machine["wall"] - 1)
+    assert clock.now_ms() == machine["wall"]
+    clock.go_on_from(machine["wall"] + DAY_MS)
+    machine["passed"] += 10
+    assert clock.now_ms() == machine["wall"] + DAY_MS + 10
