@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from hub.ports import Clock, ConfigError, Twins
 from simulators.faults import EXCEPTIONS, Kind
 
-TicketAct = Literal["acknowledge", "arrive", "fix", "note"]
+TicketAct = Literal["acknowledge", "arrive", "fix", "note", "close"]
 MeterFault = Literal["counter_rollover", "counter_reset", "counter_glitch", "meter_swapped"]
 _LOOK_S = 5.0  # how often people look for the ticket they wait for
 
@@ -33,7 +33,8 @@ class Title(Spec):
 class Step(Spec):
     """One thing that happens: a fault or repair of a twin, or a person's act on its ticket.
 
-    It happens ``at`` so long after the start, or so long ``after`` the device's ticket opened.
+    ``report`` is the kind of fault that a person reports of it, as reports.yaml names it. It
+    happens ``at`` so long after the start, or so long ``after`` the device's ticket opened.
     """
 
     at: timedelta | None = None
@@ -42,6 +43,7 @@ class Step(Spec):
     fault: str | None = None
     repair: str | None = None
     ticket: TicketAct | None = None
+    report: str | None = None
     actor: str = "crew"
     part: str | None = None
     note: str = ""
@@ -50,8 +52,9 @@ class Step(Spec):
     def _one_of_each(self) -> Step:
         if (self.at is None) == (self.after is None):
             raise ValueError("a step has one of at and after")
-        if sum(one is not None for one in (self.fault, self.repair, self.ticket)) != 1:
-            raise ValueError("a step has one of fault, repair and ticket")
+        happens = (self.fault, self.repair, self.ticket, self.report)
+        if sum(one is not None for one in happens) != 1:
+            raise ValueError("a step has one of fault, repair, ticket and report")
         return self
 
 
@@ -154,7 +157,8 @@ class Expect(Spec):
     """What must hold at the end; what is not named is not judged.
 
     ``told`` are the causes (`subject#rule`) of which people were told, as often as they were;
-    ``listed`` is how many devices, gateways and places the tickets list as effects.
+    ``listed`` is how many devices, gateways and places the tickets list as effects. ``response``
+    and ``fix`` are how long after its opening the one ticket was answered and mended.
     """
 
     tickets: int | None = None
@@ -164,6 +168,8 @@ class Expect(Spec):
     told: tuple[str, ...] | None = None
     listed: int | None = None
     breaches: int | None = None
+    response: timedelta | None = None
+    fix: timedelta | None = None
     rules: tuple[str, ...] | None = None
 
 
@@ -240,7 +246,7 @@ class People(Protocol):
         """Return when the latest ticket of a device opened; None when it has none."""
 
     async def act(self, step: Step) -> None:
-        """Carry out a person's step on the latest ticket of its device."""
+        """Carry out a person's step: a report, or an act on the latest ticket of its device."""
 
 
 async def play(scenario: Scenario, twins: Twins, people: People, clock: Clock) -> None:

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from hub.cli import campus_month, dirty_month, faulty_lines, hot_water_day
 from hub.cli.virtual import Played, play_virtual
 from hub.clock import RealClock
 from hub.desk import cause_of
-from hub.model import Json
+from hub.model import Json, Ticket
 from hub.ports import ConfigError
 from hub.settings import Settings, load, shipped
 from rules.load import TOLD
@@ -142,6 +142,7 @@ def judged(scenario: Scenario, seed: int, played: Played) -> dict[str, Json]:
     if scenario.expect.rules is not None:
         rules = sorted({ticket.rule for ticket in tickets})
         checks.append(_check("rules", sorted(scenario.expect.rules), rules))
+    checks += _timeline(scenario, tickets)
     checks.append(_check("actions refused", [], played.refused))
     checks.append(_energy(played, max(TOLERANCE, ENDS_S / scenario.length.total_seconds())))
     if played.lines is not None:
@@ -155,6 +156,15 @@ def judged(scenario: Scenario, seed: int, played: Played) -> dict[str, Json]:
         "measured": _measured(played),
         "log_hash": played.log_hash,
     }
+
+
+def _timeline(scenario: Scenario, tickets: Sequence[Ticket]) -> Iterator[dict[str, Json]]:
+    """Yield how long after their opening tickets were answered and mended, to the millisecond."""
+    for name, done in (("response", "responded_ms"), ("fix", "fixed_ms")):
+        wanted = getattr(scenario.expect, name)
+        if wanted is not None:
+            found = [_seconds(ticket.opened_ms, getattr(ticket, done)) for ticket in tickets]
+            yield _check(f"{name} after s", [wanted.total_seconds()], found)
 
 
 def _check(name: str, expected: Json, found: Json) -> dict[str, Json]:

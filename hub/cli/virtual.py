@@ -71,8 +71,9 @@ class Played:
 class _Crew:
     """The people of a scenario, at the hub's tickets."""
 
-    def __init__(self, hub: Hub, refused: list[str]) -> None:
+    def __init__(self, hub: Hub, settings: Settings, refused: list[str]) -> None:
         self._hub = hub
+        self._settings = settings
         self._refused = refused
 
     def _latest(self, device: str) -> Ticket | None:
@@ -86,16 +87,36 @@ class _Crew:
         return ticket.opened_ms if ticket else None
 
     async def act(self, step: Step) -> None:
-        """Carry out a person's step on the latest ticket of its device."""
+        """Carry out a person's step: a report, or an act on the latest ticket of its device."""
         ticket = self._latest(step.device)
-        if ticket is None:
+        if step.ticket and ticket is None:
             self._refused.append(f"{step.ticket}: {step.device} has no ticket")
             return
-        action = {"kind": step.ticket, "ticket": ticket.id, "actor": step.actor, "note": step.note}
+        action: dict[str, Json] = {"kind": step.ticket, "ticket": ticket and ticket.id}
+        action |= {"part": step.part} if step.part else {}
         try:
-            await self._hub.engine.act(action | ({"part": step.part} if step.part else {}))
+            if step.report:
+                action = {"kind": "open", "opening": self._opening(step)}
+            await self._hub.engine.act({**action, "actor": step.actor, "note": step.note})
         except Refused as refusal:
-            self._refused.append(f"{step.ticket}: {refusal}")
+            self._refused.append(f"{step.ticket or step.report}: {refusal}")
+
+    def _opening(self, step: Step) -> dict[str, Json]:
+        """Return what a person reports of a device; Refused for a kind that there is not."""
+        device = next(one for one in self._settings.devices if one.id == step.device)
+        kind = self._settings.reports.kind(step.report or "")
+        if kind is None:
+            raise Refused(f"{step.report}: reports.yaml has no such kind")
+        return {
+            "source": "report",
+            "kind": kind.id,
+            "place": device.place,
+            "device": device.id,
+            "title": kind.name.model_dump(),
+            "severity": kind.severity,
+            "skill": kind.skill,
+            "rules": list(kind.rules),
+        }
 
 
 def site_of(settings: Settings) -> Site:
@@ -144,7 +165,7 @@ async def _play(settings: Settings, scenario: Scenario, clock: Clock, *, memory:
     async with running(settings, clock, outside) as hub:
         end_ms = scenario.start_ms + round(scenario.length.total_seconds() * 1000)
         watching = asyncio.create_task(lines.watch(hub))
-        await play(scenario, fleet, _Crew(hub, played.refused), clock)
+        await play(scenario, fleet, _Crew(hub, settings, played.refused), clock)
         await clock.sleep((end_ms - clock.now_ms()) / 1000)
         watching.cancel()
         await hub.recorder.flush()

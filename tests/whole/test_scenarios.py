@@ -23,6 +23,7 @@ from tests.whole.site import CONFIG
 FAIL = "boiler_element_fail"
 WRONG_FIX = "boiler_wrong_fix"
 SOON = "PT2H30M"  # after the cold water is told, and after a ticket that is proven has closed
+GOLDEN = "golden_timeline"
 
 Played = tuple[int, dict[str, Any]]  # exit code and report
 
@@ -215,6 +216,26 @@ def test_frost_needs_the_cold_and_the_pump(missing: str, told: list[str], tmp_pa
     code, report = _played(_night(tmp_path, **{missing: []}))
 
     assert (code, _found(report, "told")) == (1, told)
+
+
+def test_a_report_of_19_30_is_answered_at_19_35_and_mended_at_20_30() -> None:
+    code, report = _played(GOLDEN)
+
+    assert (code, report["verdict"]) == (0, "held"), report["checks"]
+    (ticket,) = report["measured"]["tickets"]
+    assert (ticket["response_s"], ticket["fix_s"], ticket["state"]) == (300, 3600, "closed")
+
+
+def test_an_answer_a_second_after_the_limit_is_a_breach_and_the_scenario_fails(
+    tmp_path: Path,
+) -> None:
+    script = _script(GOLDEN)
+    script["steps"] = [script["steps"][0], script["steps"][1] | {"after": "PT5M1S"}]
+    script |= {"length": "PT8M", "expect": {"tickets": 1, "breaches": 0}}
+
+    code, report = _played(_written(tmp_path, script))
+
+    assert (code, report["counts"]["breaches"]) == (1, 1), report["checks"]
 
 
 def test_all_shipped_scenarios_are_listed() -> None:
