@@ -17,6 +17,8 @@ from hub.model import Json, Point, Severity, Text
 from hub.settings import shipped
 from hub.site import Device, DeviceKind, Place, Site
 from rules.calendar import Calendar, CalendarFile
+from rules.roster import Roster
+from rules.roster_form import RosterFile
 from rules.service import Service
 from rules.spec import Pack
 from simulators.service_year import Cause
@@ -91,21 +93,44 @@ CALENDAR: Mapping[str, Any] = {
     },
 }
 
+PEOPLE = ("an", "bo", "chen", "deng", "fang", "gu")
+ROSTER: Mapping[str, Any] = {
+    "version": 1,
+    "people": [{"id": one, "name": one} for one in PEOPLE],
+    "crews": [{"id": "crew", "name": NAME, "lead": "gu", "members": list(PEOPLE)}],
+    "rotations": [
+        {
+            "crew": "crew",
+            "starts": "2027-06-01",
+            "every": "P2D",
+            "shifts": [
+                {"name": "early", "from": "06:00", "to": "14:00"},
+                {"name": "late", "from": "14:00", "to": "22:00"},
+                {"name": "night", "from": "22:00", "to": "06:00"},
+            ],
+            "order": [["an"], ["bo"], ["chen"], ["deng"], ["fang"]],
+        },
+    ],
+}
+
 
 class Ground(NamedTuple):
     """Where the clocks are proven: the plain promise, and the site for the hub."""
 
     service: Mapping[str, Json]
     calendar: Mapping[str, Json]
+    roster: Mapping[str, Json]
     site: Site
     packs: Sequence[Pack]
     causes: Sequence[Cause]
 
     def core(self) -> Core:
         """Return a hub's engine that knows this campus and nothing of what happened."""
-        calendar = Calendar(CalendarFile.model_validate(self.calendar), self.site.zone)
+        dates = CalendarFile.model_validate(self.calendar)
+        calendar = Calendar(dates, self.site.zone)
         service = Service.model_validate(self.service)
-        return Core(self.site, self.packs, service, calendar)
+        roster = Roster(RosterFile.model_validate(self.roster), self.site.zone, dates)
+        return Core(self.site, self.packs, service, calendar, roster)
 
 
 def laid(zone: str) -> Ground:
@@ -120,9 +145,8 @@ def laid(zone: str) -> Ground:
     site = Site("campus", text, ZoneInfo(zone), places, [], devices)
     causes = [Cause(source, kind, room, "", s) for room in rooms for source, kind, s in REPORTS]
     causes += [Cause("alarm", f"{d.kind}-high", d.place, d.id, KINDS[d.kind]) for d in devices]
-    return Ground(
-        {**raw, "policies": list(POLICIES), "ladder": []}, CALENDAR, site, _packs(), causes
-    )
+    service = {**raw, "policies": list(POLICIES)}
+    return Ground(service, CALENDAR, ROSTER, site, _packs(), causes)
 
 
 def _device(n: int, place: str) -> Device:

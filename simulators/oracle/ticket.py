@@ -74,6 +74,9 @@ class Oracle:
                 said += self._judged(kept, fact.heard_ms, unproven=fact.what == "unproven")
             if fact.what == "closed":
                 said += self._verdicts(kept, fact.at_ms)
+            elif kept.closed_ms is None and fact.what != "nothing":
+                now_ms = fact.heard_ms + (fact.what == "unproven")  # that is known a moment later
+                said += self._climbed(kept, now_ms, now_ms)
             deadlines.append(dict(kept.by))
         return deadlines, said
 
@@ -87,14 +90,18 @@ class Oracle:
                 kept.stops[n] = (reason, start_ms, over_ms, limit_ms)
                 yield Said("pause_over", over_ms, "", reason)
         for clock, by_ms in kept.by.items():
-            if clock not in kept.late and not self._stopped(kept, clock) and by_ms < now_ms:
+            if clock not in kept.late and self._stopped(kept, clock) is None and by_ms < now_ms:
                 kept.late[clock] = by_ms
                 yield Said("breach", by_ms, clock, str(by_ms))
+        yield from self._climbed(kept, now_ms, 0)
+
+    def _climbed(self, kept: Kept, now_ms: int, planned_ms: int) -> Iterator[Said]:
+        """Yield the rungs that are due by now; those of a new plan are told with it."""
         for due_ms, clock, rung in kept.rungs:
             key = (rung, self._begun(kept, clock))
-            if due_ms <= now_ms and key not in kept.told and not self._stopped(kept, clock):
+            if due_ms <= now_ms and key not in kept.told and self._stopped(kept, clock) is None:
                 kept.told.add(key)
-                yield Said("told", due_ms, clock, rung)
+                yield Said("told", max(due_ms, planned_ms), clock, rung)
 
     def _judged(self, kept: Kept, now_ms: int, *, unproven: bool) -> Iterator[Said]:
         """Yield what is known better now: breaches that were none, and those that were some."""
