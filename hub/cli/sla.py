@@ -14,6 +14,7 @@ from hub.cli.sla_year import ProvenYear
 from hub.clock import RealClock
 from hub.model import Json
 from simulators.oracle.calendar import Minutes
+from simulators.oracle.roster import Watches
 from simulators.oracle.ticket import Oracle
 from simulators.service_year import DAY, ServiceYear
 
@@ -68,7 +69,9 @@ def proven(ground: Ground, seed: int, start: str, days: int, items: int) -> dict
     start_ms = _midnight_ms(start, zone)
     minutes = Minutes(ground.calendar, zone.key, start_ms - DAY, start_ms + days * DAY + TAIL_MS)
     lived = ServiceYear(seed, start_ms, days, ground.causes, items)
-    year = ProvenYear(ground, lived, Oracle(ground.service, minutes), _progress(days))
+    watches = Watches(ground.roster, minutes)
+    oracle = Oracle(ground.service, minutes, watches)
+    year = ProvenYear(ground, lived, oracle, watches, _progress(days))
     year.live()
     return {
         "verdict": "failed" if year.differences else "held",

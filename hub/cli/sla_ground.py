@@ -106,7 +106,7 @@ ROSTER: Mapping[str, Any] = {
             "shifts": [
                 {"name": "early", "from": "06:00", "to": "14:00"},
                 {"name": "late", "from": "14:00", "to": "22:00"},
-                {"name": "night", "from": "22:00", "to": "06:00"},
+                {"name": "night", "from": "22:00", "to": "05:15"},  # then nobody is there
             ],
             "order": [["an"], ["bo"], ["chen"], ["deng"], ["fang"]],
         },

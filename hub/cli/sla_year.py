@@ -12,6 +12,7 @@ from hub.cli.sla_ground import LIMIT, NAME, Ground
 from hub.desk import cause_of
 from hub.model import Batch, Effect, Entry, EntryKind, Json, Quality, Ticket, TicketEvent
 from simulators.oracle.facts import facts_of
+from simulators.oracle.roster import Watches
 from simulators.oracle.ticket import CLOCKS, Kept, Oracle, Said
 from simulators.service_year import DAY, MINUTE, Deed, Item, Outage, ServiceYear
 
@@ -52,11 +53,13 @@ class ProvenYear:
         ground: Ground,
         year: ServiceYear,
         oracle: Oracle,
+        watches: Watches,
         on_day: Callable[[int], None],
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.differences: list[Difference] = []
-        self._ground, self._year, self._oracle, self._on_day = ground, year, oracle, on_day
+        self._ground, self._year, self._on_day = ground, year, on_day
+        self._oracle, self._watches = oracle, watches
         self._core = ground.core()
         self._points = {point.device: point.number for point in ground.site.points.values()}
         self._tracks: dict[str, Track] = {}  # by cause
@@ -199,7 +202,19 @@ class ProvenYear:
                     self._tickets[effect.id] = track
                 track.state = effect
             elif isinstance(effect, TicketEvent):
-                self._tickets[effect.ticket].said += _said(effect)
+                track = self._tickets[effect.ticket]
+                track.said += _said(effect)
+                if effect.kind == "told":
+                    self._called(track, effect)
+
+    def _called(self, track: Track, event: TicketEvent) -> None:
+        """Hold whom a rung has told against who is on duty, or leads."""
+        rung, told = event.detail["rung"], set(event.detail["to"])
+        wanted = self._watches.told(rung.rpartition(" ")[2], event.received_ms)
+        self.counts["people told"] += len(wanted)
+        if told != wanted:
+            said = (f"{sorted(people)}" for people in (told, wanted))
+            self._differ(track, event.detail["clock"], f"told by {rung}", *said)
 
     def _judge(self, track: Track) -> None:
         """Hold all that the hub said of an item against the oracle."""

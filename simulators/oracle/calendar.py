@@ -40,8 +40,13 @@ class Minutes:
             self._open[hours] = shown.astype(np.int64) * MINUTE_MS
         return self._open[hours]
 
+    def shown(self, minute: int) -> tuple[int, int]:
+        """Return the date (as ordinal) and the minute of the day that walls show in a minute."""
+        n = minute - self.first
+        return int(self._days[n]), int(self.of_day[n])
+
     def _within(self, window: Mapping[str, Any]) -> NDArray[np.bool_]:
-        start, end = _minute(window["from"]), _minute(window["to"])
+        start, end = minute_of(window["from"]), minute_of(window["to"])
         opens = np.array([self._opens(window, day) for day in self._dates])
         today = opens[self._days - self._from_day]
         if start < end:
@@ -73,7 +78,8 @@ def _shown(zone: ZoneInfo, first: int, last: int) -> tuple[NDArray[np.int64], ND
     return days, of_day
 
 
-def _minute(text: str) -> int:
+def minute_of(text: str) -> int:
+    """Return the minute of the day that a time like 06:30 is."""
     hour, minute = text.split(":")
     return int(hour) * 60 + int(minute)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from simulators.oracle.calendar import Minutes
 from simulators.oracle.clock import Stop, reached
+from simulators.oracle.roster import Watches
 
 CLOCKS = ("response", "on_site", "fix", "crew")
 _LENGTH = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
@@ -59,9 +60,12 @@ class Kept:
 class Oracle:
     """What service.yaml promises, worked out ticket by ticket from what happened to each."""
 
-    def __init__(self, service: Mapping[str, Any], minutes: Minutes) -> None:
+    def __init__(
+        self, service: Mapping[str, Any], minutes: Minutes, watches: Watches | None = None
+    ) -> None:
         self._service = service
         self._minutes = minutes
+        self._watches = watches
 
     def expect(self, kept: Kept, facts: Sequence[Fact]) -> tuple[list[dict[str, int]], list[Said]]:
         """Return the deadlines after each fact, and what must have been told by the last one."""
@@ -96,12 +100,22 @@ class Oracle:
         yield from self._climbed(kept, now_ms, 0)
 
     def _climbed(self, kept: Kept, now_ms: int, planned_ms: int) -> Iterator[Said]:
-        """Yield the rungs that are due by now; those of a new plan are told with it."""
+        """Yield the rungs that are due by now; those of a new plan are told with it.
+
+        Where a rung finds nobody on duty, the next one of its clock is told at once.
+        """
+        hurried: dict[str, int] = {}
         for due_ms, clock, rung in kept.rungs:
             key = (rung, self._begun(kept, clock))
-            if due_ms <= now_ms and key not in kept.told and self._stopped(kept, clock) is None:
-                kept.told.add(key)
-                yield Said("told", max(due_ms, planned_ms), clock, rung)
+            if key in kept.told or self._stopped(kept, clock) is not None:
+                continue
+            at_ms = hurried.pop(clock, max(due_ms, planned_ms))
+            if at_ms > now_ms:
+                continue
+            kept.told.add(key)
+            yield Said("told", at_ms, clock, rung)
+            if rung.endswith(" on_duty") and self._watches and not self._watches.on_duty(at_ms):
+                hurried[clock] = at_ms
 
     def _judged(self, kept: Kept, now_ms: int, *, unproven: bool) -> Iterator[Said]:
         """Yield what is known better now: breaches that were none, and those that were some."""

@@ -108,7 +108,7 @@ METERING = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": [{"at": "PT1M", "device": "a/b"}]}, "one of fault, repair and ticket"),
+        ({"steps": [{"at": "PT1M", "device": "a/b"}]}, "one of fault, repair, ticket and report"),
         ({"steps": [{"device": "a/b", "fault": "leak"}]}, "one of at and after"),
         ({"metering": {"buildings": 0}}, "buildings"),
         ({"metering": METERING, "steps": [STEP]}, "has nothing else that happens"),

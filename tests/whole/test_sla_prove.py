@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from hub.cli import run
 from hub.cli.sla import proven
 from hub.cli.sla_ground import ZONES, laid
+from hub.desk.duty import Duty
 from hub.desk.work import Work
 from rules import sla
 from rules.calendar import Calendar
 from rules.sla import Clocks, Pause
 
 MINUTE = 60_000
-ALL = ("breach", "breach_withdrawn", "pause_over", "reclassify", "reopen", "unproven", "silence")
+ALL = (
+    "told",
+    "breach",
+    "breach_withdrawn",
+    "pause_over",
+    "reclassify",
+    "reopen",
+    "unproven",
+    "silence",
+)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_year_of_service_keeps_its_clocks(seed: int, *, full_scale: bool) -> None:
-    days, items = (365, 600) if full_scale else (3, 90)
+    days, items = (365, 600) if full_scale else (3, 60)
     zone = ZONES[seed % len(ZONES)]
     start = "2027-07-01" if full_scale else CHANGES[zone]
 
@@ -74,6 +85,20 @@ def spoiled_memory(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Work, "save", lambda work: save(work) | {"pauses": []})
 
 
+def spoiled_rung(patch: pytest.MonkeyPatch) -> None:
+    rung = Clocks.rung
+
+    def late(*given: Any) -> int | None:
+        due_ms = rung(*given)
+        return None if due_ms is None else due_ms + MINUTE
+
+    patch.setattr(Clocks, "rung", late)
+
+
+def spoiled_listener(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Duty, "listeners", lambda *_: ("an",))
+
+
 @pytest.mark.parametrize(
     ("spoil", "days"),
     [
@@ -82,6 +107,8 @@ def spoiled_memory(patch: pytest.MonkeyPatch) -> None:
         (spoiled_by_a_millisecond, 1),
         (spoiled_gap, 1),
         (spoiled_memory, 3),
+        (spoiled_rung, 1),
+        (spoiled_listener, 1),
     ],
 )
 def test_a_spoiled_clock_is_found(
@@ -92,7 +119,7 @@ def test_a_spoiled_clock_is_found(
 ) -> None:
     spoil(monkeypatch)
 
-    code = run(["sla", "prove", "--days", str(days), "--items", "60", "--json"])
+    code = run(["sla", "prove", "--days", str(days), "--items", "40", "--json"])
 
     report = json.loads(capsys.readouterr().out)
     assert (code, report["verdict"]) == (1, "failed")
