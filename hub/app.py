@@ -163,6 +163,7 @@ class _Start:
             recorder=recorder,
             retention=retention,
             engine=engine,
+            pipeline=pipeline,
             health=health,
             consumption=consumption,
             hot_water=hot_water_of(kept, consumption, self.settings.hot_water),

@@ -16,6 +16,7 @@ from hub.intake import Intake
 from hub.journal import Retention
 from hub.kept import Kept
 from hub.live import Live
+from hub.notify import Pipeline
 from hub.poller import Poller
 from hub.ports import Messages, StartError
 from hub.recorder import Recorder
@@ -31,6 +32,7 @@ class Hub:
     recorder: Recorder
     retention: Retention
     engine: Engine
+    pipeline: Pipeline
     health: Health
     consumption: Consumption
     hot_water: HotWater
@@ -57,6 +59,8 @@ class Hub:
             "polls_late_total": sum(count.late for count in counts),
             **{f"intake_{name}": count for name, count in self.intake.counts.items()},
             **{f"engine_{name}": figure for name, figure in self.engine.figures.items()},
+            **{f"notify_{name}": count for name, count in self.pipeline.counts.items()},
+            "notify_channels_failing": sum(self.pipeline.channels_failing.values()),
             "journal_sequence": self.kept.journal.last(),
             "journal_bytes": self.kept.journal.size,
             "journal_limit_bytes": self.kept.journal.limit,

@@ -228,8 +228,7 @@ def _service(url: str, address: str = "") -> Any:
         raise Refused("pgp is not for the hub: it would ask other servers for keys")
     service.redirects = False
     service.request_rate_per_sec = 0.0  # ours is the pace: it waits in no thread
-    service.socket_connect_timeout = min(float(service.socket_connect_timeout), CONNECT_S)
-    service.socket_read_timeout = min(float(service.socket_read_timeout), READ_S)
+    service.socket_connect_timeout, service.socket_read_timeout = CONNECT_S, READ_S
     return service
 
 

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from hub.clock import RealClock
 from hub.database import outbox
 from hub.database.connection import open_database
-from hub.notify import Letterhead, Pipeline, words
+from hub.notify import Letterhead, Pipeline, channel, route, words
 from hub.notify.channel import AppriseChannel
 from hub.notify.people import Person, Way
 from hub.secret import Secret
@@ -63,6 +63,7 @@ class Failpoint:
 async def life(database: Path, ports: tuple[int, int], point: Failpoint) -> None:
     """Tell until nothing waits, or the end."""
     words.LISTED = words.LONGEST_BODY = 10**6  # so that the test finds every single one
+    channel.CONNECT_S = channel.READ_S = route.PATIENCE_S = 90.0  # the machine may be busy
     clock = RealClock()
     urls = {
         "hook": f"json://127.0.0.1:{ports[0]}/hook",
@@ -76,8 +77,8 @@ async def life(database: Path, ports: tuple[int, int], point: Failpoint) -> None
     if point.what in targets:
         holder, name = targets[point.what]
         setattr(holder, name, point.around(getattr(holder, name)))
-    for channel in channels.values() if point.what == "send" else ():
-        channel._hand_over = point.around(channel._hand_over)
+    for one in channels.values() if point.what == "send" else ():
+        one._hand_over = point.around(one._hand_over)
     opened = open_database(database)
     pipeline = Pipeline(opened, channels, Roster(), HEAD, clock)
     running = asyncio.create_task(pipeline.run(lambda entry: None))

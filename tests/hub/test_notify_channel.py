@@ -25,6 +25,13 @@ ROBOTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the sinks time: the machine may be busy."""
+    monkeypatch.setattr(door, "CONNECT_S", 60.0)
+    monkeypatch.setattr(door, "READ_S", 60.0)
+
+
 @pytest.fixture(scope="module")
 def shared_sinks() -> Iterator[tuple[HttpSink, MailSink]]:
     with http_sink() as http, mail_sink() as mail:
