@@ -23,6 +23,7 @@ Right = Literal[
     "own",
     "close",
     "assign",
+    "roster",
     "shelve",
     "meters",
     "command",
@@ -38,7 +39,7 @@ MAY: Mapping[str, frozenset[Right]] = {
     "admin": frozenset(get_args(Right)) - {"own"},
     "energy": frozenset({"look", "meters"}),
     "duty": frozenset(
-        {"look", "work", "close", "assign", "shelve", "meters", "command", "simulate"}
+        {"look", "work", "close", "assign", "roster", "shelve", "meters", "command", "simulate"}
     ),
     "crew": frozenset({"look", "work"}),
     "contractor": frozenset({"own"}),

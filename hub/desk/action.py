@@ -40,13 +40,12 @@ TicketKind = Literal[
     "complain",
     "link",
     "correct",
-    "undelivered",
 ]
 AlarmKind = Literal[
     "acknowledge_alarm", "reset", "shelve", "unshelve", "remove", "return_to_service"
 ]
 OutageKind = Literal["plan_outage", "end_outage"]
-Kind = Literal["open", "swap"] | TicketKind | AlarmKind | OutageKind
+Kind = Literal["open", "swap", "undelivered"] | TicketKind | AlarmKind | OutageKind
 REASONED = (
     *("note", "decline", "transfer", "reclassify", "refuse", "reopen", "complain", "correct"),
     *("shelve", "remove"),
@@ -114,6 +113,7 @@ class Action(BaseModel):
 _WANTED: Mapping[Kind, str] = {
     "open": "opening",
     "swap": "swapping",
+    "undelivered": "ticket",
     **dict.fromkeys(get_args(TicketKind), "ticket"),
     **dict.fromkeys(get_args(AlarmKind), "alarm"),
     "plan_outage": "planned",

@@ -22,6 +22,7 @@ from hub.database import (
     outbox,
     records,
     runs,
+    swaps,
     users,
 )
 from hub.database.connection import ConflictError, Database, open_database
@@ -34,6 +35,7 @@ from hub.model import (
     Notification,
     Outcome,
     Result,
+    Swap,
     Text,
     Ticket,
     TicketEvent,
@@ -268,6 +270,31 @@ def test_an_outbox_of_before_keeps_what_it_told_and_tells_what_waits(where: str 
     (row,) = outbox.due(database, 10)
     assert (row.key, row.n, row.person) == ("20261101-ab/12/duty", 12, "duty")
     assert (row.subject, row.body) == (Text("s", "s"), Text("b", "b"))
+    database.close()
+
+
+def test_swaps_are_kept_once_in_the_order_they_were_made(where: str | Path) -> None:
+    database = open_database(where)
+    made = [
+        Swap(f"duty/day/2026-11-2{n}", "anna", "bert", f"id-{n}", "chief", 9 - n, "ill")
+        for n in (3, 1)
+    ]
+    for _ in range(2):
+        effects.keep(database, made)
+    assert swaps.every(database) == made
+    assert swaps.get(database, "id-1") == made[1]
+    assert swaps.get(database, "id-2") is None
+    database.close()
+
+
+def test_a_database_of_before_gets_the_table_of_swaps(where: str | Path) -> None:
+    database = open_database(where)
+    with database.write() as connection:
+        connection.execute(sa.text("DROP TABLE swaps"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0008'"))
+    database.close()
+    database = open_database(where)
+    assert swaps.every(database) == []
     database.close()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from hub.access import Access, first_admin
 from hub.clock import InlineWorker, RealClock
 from hub.control import Commands
-from hub.database import availability, numbers, records
+from hub.database import availability, numbers, records, swaps
 from hub.database import effects as kept
 from hub.database.availability import Availability
 from hub.database.connection import open_database
@@ -27,7 +27,7 @@ from hub.engine import Core
 from hub.health import Frozen, Health
 from hub.labels import Labels
 from hub.live import Live
-from hub.model import Batch, Entry, EntryKind, Json, Outage, Point, Ticket
+from hub.model import Batch, Entry, EntryKind, Json, Outage, Point, Swap, Ticket
 from hub.photos import Photos
 from hub.ports import DeviceError, Leave, Look, Reach, Refused
 from hub.probe import Probe
@@ -94,7 +94,14 @@ class StageClock(RealClock):
 class Stage:
     """The running parts; ``parts`` is what the web is handed."""
 
-    def __init__(self, *, twins: bool = True, writes: bool = True, secure: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        twins: bool = True,
+        writes: bool = True,
+        secure: bool = False,
+        on_duty: bool = False,
+    ) -> None:
         self.settings = _settings()
         now_ms = round(datetime.fromisoformat(NOW).timestamp() * 1000)
         self.clock = StageClock(now_ms)
@@ -103,7 +110,8 @@ class Stage:
         self.live = Live(max(self.site.points))
         self.store = open_store("memory")
         self.frozen: dict[str, Frozen] = {}
-        self.core = Core(self.site, self.settings.packs, self.settings.promise)
+        packs, rota = self.settings.packs, self.settings.duty_roster() if on_duty else None
+        self.core = Core(self.site, packs, self.settings.promise, None, rota)
         self.written: list[tuple[str, float]] = []
         self.looks: dict[str, Look] = {}
         self.sequence = 0
@@ -157,7 +165,7 @@ class Stage:
             database_worker=worker,
             act=self.act,
             access=self.access,
-            roster=lambda: self.roster,
+            roster=lambda: self.core.roster or self.roster,
             kinds=self.settings.reports,
             health=self.health,
             probe=Probe(
@@ -192,14 +200,16 @@ class Stage:
             kept.apply(self.database, self.sequence, effects)
         return effects
 
-    async def act(self, action: Mapping[str, Json]) -> Ticket | Outage | None:
+    async def act(self, action: Mapping[str, Json]) -> Ticket | Outage | Swap | None:
         """Do what the engine does with a person's action."""
         self.enter(Entry(EntryKind.ACTION, action["at_ms"], content=action))
         answer = self.core.answer
         if answer and answer.refusal:
             raise Refused(answer.refusal)
         subject = answer.subject if answer else ""
-        return records.ticket(self.database, subject) or records.outage(self.database, subject)
+        finds = (records.ticket, records.outage, swaps.get)
+        found = (find(self.database, subject) for find in finds)
+        return next((one for one in found if one), None)
 
     async def _write(self, point: Point, value: float, leave: Leave) -> float:
         leave()

@@ -15,6 +15,7 @@ from hub.model import (
     Point,
     Problem,
     Result,
+    Swap,
     Text,
     Ticket,
     TicketEvent,
@@ -24,6 +25,19 @@ from hub.web.form import iso
 from hub.web.value import Shown
 
 Written = dict[str, Json]
+
+
+def swap(one: Swap, zone: ZoneInfo) -> Written:
+    """Write a swap of the roster."""
+    return {
+        "id": one.id,
+        "turn": one.turn,
+        "gives": one.gives,
+        "takes": one.takes,
+        "actor": one.actor,
+        "at": iso(one.at_ms, zone),
+        "note": one.note,
+    }
 
 
 def text(words: Text) -> Written:
