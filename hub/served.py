@@ -110,6 +110,7 @@ def _parts(
         ready=hub.problems,
         trouble=hub.retention.codes,
         flood=lambda: hub.engine.flood,
+        floods=lambda: hub.engine.floods,
         why=hub.engine.why,
         locale=settings.locale,
         secure_cookies=settings.web.https,

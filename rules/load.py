@@ -59,6 +59,35 @@ class Flood:
         self.since_ms, self._told = state["since"], deque(state["told"])
 
 
+class Floods:
+    """Whether alarms come too fast, for all people together and for each crew."""
+
+    def __init__(self) -> None:
+        self.all = Flood()
+        self.crews: dict[str, Flood] = {}
+
+    def tell(self, at_ms: int, crew: str) -> None:
+        """Note that people are told of an alarm, and whose it is; empty: nobody's."""
+        self.all.tell(at_ms)
+        if crew:
+            self.crews.setdefault(crew, Flood()).tell(at_ms)
+
+    def pass_time(self, now_ms: int) -> None:
+        """Forget what is older than ten minutes."""
+        for flood in (self.all, *self.crews.values()):
+            flood.pass_time(now_ms)
+
+    def save(self) -> dict[str, Json]:
+        """Return the state as JSON."""
+        return {"all": self.all.save(), "crews": {k: v.save() for k, v in self.crews.items()}}
+
+    def load(self, state: Mapping[str, Json]) -> None:
+        """Take back what :meth:`save` returned."""
+        self.all.load(state["all"])
+        for crew, saved in state["crews"].items():
+            self.crews.setdefault(crew, Flood()).load(saved)
+
+
 class Load(NamedTuple):
     """The figures of a period; ``top`` are the causes that rose most, with their share of all."""
 

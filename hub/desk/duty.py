@@ -110,6 +110,10 @@ class Duty:
             return tuple(one for one in [*first, *people] if one and one not in tried)[:1]
         return ()
 
+    def crew(self, subject: str, place: str) -> str:
+        """Return the crew that an alarm belongs to; empty: nobody's."""
+        return crew_of(self.roster, self._site.kind_of(subject), place)
+
     def check(self, whose: Assignment) -> None:
         """Raise Refused where there is no such person or crew to give work to."""
         for what, id_, known in (

@@ -17,7 +17,7 @@ from hub.model import Alarm, AlarmEvent, AlarmState, Effect, Json
 from hub.ports import Refused
 from rules.alarm import HOLDS, STANDING, Event, following
 from rules.form import StreamForm
-from rules.load import Flood
+from rules.load import Floods
 from rules.machine import Transition
 from rules.sla import milliseconds
 
@@ -60,7 +60,7 @@ class Alarms:
     """
 
     def __init__(self, desk: Desk, holds: Holds, changed: Callable[[str], None]) -> None:
-        self.flood = Flood()
+        self.floods = Floods()
         self.by_id: dict[str, Fault] = {}
         self._desk = desk
         self._holds = holds
@@ -257,7 +257,8 @@ class Alarms:
         """Open the ticket of an alarm, or tell the open one; list what is inhibited by it."""
         if fault.alarm is None:
             return []
-        self.flood.tell(at_ms)
+        duty, alarm = self._desk.duty, fault.alarm
+        self.floods.tell(at_ms, duty.crew(alarm.device, alarm.place) if duty else "")
         effects = self._desk.raised(
             fault.alarm, fault.rule, fault.subject.interval_ms, at_ms, again, fault.why
         )

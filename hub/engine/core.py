@@ -97,7 +97,12 @@ class Core:
     @property
     def flood(self) -> Flood:
         """Return whether alarms come faster than people can take them."""
-        return self._alarms.flood
+        return self._alarms.floods.all
+
+    @property
+    def floods(self) -> Mapping[str, Flood]:
+        """Return the same for each crew that has had alarms; none without a roster."""
+        return self._alarms.floods.crews
 
     @property
     def roster(self) -> Roster | None:
@@ -178,7 +183,7 @@ class Core:
             "acted": list(self._acted.items()),
             "desk": self._desk.save(),
             "outages": self._outages.save(),
-            "flood": self.flood.save(),
+            "floods": self._alarms.floods.save(),
             "faults": {
                 fault.cause: saved for fault in self._faults.values() if (saved := fault.save())
             },
@@ -196,7 +201,7 @@ class Core:
         self._desk.load(saved["desk"], self._rule_of)
         self._desk.book.heard_ms = self._now_ms
         self._outages.load(saved["outages"])
-        self.flood.load(saved["flood"])
+        self._alarms.floods.load(saved["floods"])
         self._planning.know(saved["faults"])
         for cause, fault in self._faults.items():
             fault.load(saved["faults"].get(cause, {}))
@@ -276,7 +281,7 @@ class Core:
             effects += self._do_due(name, due_ms)
             self._schedule(name)
         self._now_ms = max(self._now_ms, now_ms)
-        self.flood.pass_time(self._now_ms)
+        self._alarms.floods.pass_time(self._now_ms)
         return effects
 
     def _do_due(self, name: str, due_ms: int) -> list[Effect]:

@@ -108,6 +108,11 @@ class Engine:
         return self._core.roster
 
     @property
+    def floods(self) -> Mapping[str, Flood]:
+        """Return whether alarms come faster than each crew can take them."""
+        return self._core.floods
+
+    @property
     def flood(self) -> Flood:
         """Return whether alarms come faster than people can take them."""
         return self._core.flood

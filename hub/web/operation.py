@@ -45,7 +45,7 @@ async def metrics(request: Request) -> PlainTextResponse:
     """Return the hub's figures in the Prometheus text form."""
     parts = parts_of(request)
     plain = (Figure(name, value) for name, value in parts.counters().items())
-    figures = [*plain, *_health(parts), *_lines(parts)]
+    figures = [*plain, *_health(parts), *_lines(parts), *_crews(parts)]
     figures.sort(key=lambda one: (one.name, one.labels))
     text = "".join(written(figures))
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
@@ -62,6 +62,14 @@ def _health(parts: Parts) -> Iterator[Figure]:
     yield Figure("frozen_devices", counts["frozen"])
     yield Figure("clocks_wrong", counts["clocks_wrong"])
     yield Figure("clock_skew_worst_seconds", counts["worst_skew_s"])
+
+
+def _crews(parts: Parts) -> Iterator[Figure]:
+    """Yield what alarms ask of each crew now."""
+    for crew, flood in parts.floods().items():
+        label = (("crew", crew),)
+        yield Figure("crew_alarms_in_ten_minutes", flood.count, label)
+        yield Figure("crew_in_flood", flood.since_ms is not None, label)
 
 
 def _lines(parts: Parts) -> Iterator[Figure]:

@@ -46,7 +46,7 @@ class Parts:
     delays a ticket; ``file_worker`` makes files for download, which may take minutes.
     ``ready`` lists what keeps the hub from working (empty: all is well); ``trouble`` names, for
     every page, what is wrong with keeping readings; ``flood`` tells whether alarms come too fast,
-    ``why`` why a rule has or has not risen on a subject;
+    ``floods`` the same by crew, ``why`` why a rule has or has not risen on a subject;
     ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
     ``save`` writes a backup of all data to a file.
     ``kinds`` are those of what people report.
@@ -88,6 +88,7 @@ class Parts:
     counters: Callable[[], Mapping[str, float]] = dict
     polls: Callable[[], Mapping[str, Mapping[str, float]]] = dict
     flood: Callable[[], Flood] = Flood
+    floods: Callable[[], Mapping[str, Flood]] = dict
     why: Callable[[str, str], Mapping[str, Json] | None] = lambda _subject, _rule: None
     ready: Callable[[], Sequence[str]] = tuple
     trouble: Callable[[], Sequence[str]] = tuple

@@ -254,6 +254,16 @@ def test_a_swap_in_the_way_of_something_is_refused_with_the_reason() -> None:
     assert "no member of water" in str(one.answer.refusal)
 
 
+def test_alarms_are_counted_for_the_crew_that_they_are_for() -> None:
+    one = on_duty()
+    opened(one)
+    again = on_duty()
+    again.load(one.save())
+    assert {crew: flood.count for crew, flood in again.floods.items()} == {"water": 1}
+    steps(again, tick(45))
+    assert again.floods["water"].count == again.flood.count == 0
+
+
 def test_a_site_without_a_roster_gives_and_tells_nobody() -> None:
     one = core(COLD)
     _, effects = opened(one)

@@ -166,6 +166,7 @@ class Stage:
             act=self.act,
             access=self.access,
             roster=lambda: self.core.roster or self.roster,
+            floods=lambda: self.core.floods,
             kinds=self.settings.reports,
             health=self.health,
             probe=Probe(

@@ -98,6 +98,13 @@ async def test_a_contractor_and_a_stranger_see_no_roster(stage, sign_in, visitor
     assert (await visitor.get(f"/api/v1/{path}")).status_code == 401
 
 
+async def test_the_alarms_of_a_crew_are_in_the_figures_of_operators(stage, person):
+    stage.core._alarms.floods.tell(stage.clock.now_ms(), "duty")
+    text = (await person.get("/metrics")).text
+    assert 'campus_hub_crew_alarms_in_ten_minutes{crew="duty"} 1\n' in text
+    assert 'campus_hub_crew_in_flood{crew="duty"} 0\n' in text
+
+
 async def test_a_site_without_a_roster_says_so(sign_in):
     bare = Stage()
     viewer = await sign_in(bare, "duty")
