@@ -21,6 +21,7 @@ from hub.database import (
     numbers,
     outbox,
     records,
+    reports,
     runs,
     swaps,
     users,
@@ -310,6 +311,40 @@ def _back_to(connection: sa.Connection, revision: str) -> None:
         )
     )
     connection.execute(sa.text("UPDATE alembic_version SET version_num = :at"), {"at": revision})
+
+
+def _report(n: int, kind: str = "opened", at_ms: int = 1000, **more) -> TicketEvent:
+    about = {"source": "report", "kind": "light", "place": "dorm-07/3/312", "note": "dark"}
+    detail = {**about, "reporter": f"{n:064x}", "photos": ["ab"], **more}
+    return TicketEvent(TICKET.id, n, kind, "reporter", at_ms, at_ms, detail)
+
+
+def test_a_report_is_kept_with_the_history_that_it_follows_from(database: Database) -> None:
+    first, second = _report(0), _report(1, "merged", 2000, device="dorm-07/meter-312")
+    other = [_report(2, "opened", source="round"), _report(3, "merged", reporter="")]
+    effects.apply(database, 1, [TICKET, first, second, *other, _report(4, "rated")])
+    effects.keep(database, [first])
+    one, two = reports.of_ticket(database, TICKET.id)
+    assert one == reports.get(database, f"{0:064x}")
+    assert (one.kind, one.place, one.device, one.words) == ("light", "dorm-07/3/312", "", "dark")
+    assert (one.photos, one.at_ms, one.contact) == (("ab",), 1000, "")
+    assert (two.device, two.at_ms) == ("dorm-07/meter-312", 2000)
+    assert reports.get(database, "none") is None
+
+
+def test_how_to_reach_a_person_is_erased_with_time_after_the_closing(database: Database) -> None:
+    effects.apply(database, 1, [TICKET, _report(0)])
+    reports.set_contact(database, f"{0:064x}", "room 312")
+    assert reports.of_ticket(database, TICKET.id)[0].contact == "room 312"
+    assert reports.erase_contacts(database, 10**15) == 0  # it is open
+    closed = replace(TICKET, state=TicketState.CLOSED, fixed_ms=4000, closed_ms=5000)
+    effects.apply(database, 2, [closed])
+    assert reports.erase_contacts(database, 5000) == 0
+    assert reports.erase_contacts(database, 5001) == 1
+    assert reports.of_ticket(database, TICKET.id)[0].contact == ""
+    assert reports.lengths_ms(database, "light", 4000) == [3000]
+    assert reports.lengths_ms(database, "light", 4001) == []
+    assert reports.lengths_ms(database, "tap", 0) == []
 
 
 def test_what_was_told_is_never_due_again_and_attempts_are_counted(database: Database) -> None:
