@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from hub.journal import Journal, open_beside
 from hub.model import Batch, Entry, EntryKind
-from hub.ports import StoreError, TimeSeriesStore
+from hub.ports import StoreError
 from rules.backtest import Span
 
 T = TypeVar("T")
@@ -32,6 +32,13 @@ _CHUNK = 200
 _END = object()
 
 
+class Raw(Protocol):
+    """What readings are asked of: a store, or a running hub that has one."""
+
+    def raw(self, points: Sequence[int], start_ms: int, end_ms: int, limit: int) -> Batch:
+        """Return readings of start <= at < end in order of (point, at)."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """Entries in order of time; their batches are in order, too, where ``ordered``.
@@ -45,7 +52,7 @@ class History:
     ordered: bool
 
 
-def of_store(store: TimeSeriesStore, points: Sequence[int], span: Span) -> History:
+def of_store(store: Raw, points: Sequence[int], span: Span) -> History:
     """Return the readings of points that a store holds, in flat memory."""
     return History("store", span, Ahead(_stored(store, points, span)), ordered=True)
 
@@ -201,7 +208,7 @@ def _drain(fetched: queue.Queue[object]) -> None:
         return
 
 
-def _stored(store: TimeSeriesStore, points: Sequence[int], span: Span) -> Iterator[Entry]:
+def _stored(store: Raw, points: Sequence[int], span: Span) -> Iterator[Entry]:
     at_ms, step_ms = span.start_ms, HOUR_MS
     while at_ms < span.end_ms:
         until_ms = min(at_ms + step_ms, span.end_ms)

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hub.backtest import Trial, of_journal, of_store, read_labels, try_out
+from hub.backtest.history import Raw
 from hub.backtest.labels import Known
 from hub.backtest.trial import chosen
 from hub.cli import campus_month, period
 from hub.cli.backtest_ground import Ground, of_scenario
 from hub.cli.backtest_text import comparison_json, lines_of, score_json
-from hub.cli.beside import from_files, hub_beside
+from hub.cli.beside import StoreBeside, from_files, hub_beside, kept_tables
 from hub.cli.loop import settled
-from hub.cli.numbering import SQLITE, numbers_beside
+from hub.cli.numbering import SQLITE, numbers_beside, numbers_of
 from hub.cli.scenarios import find, site_of_scenario
 from hub.clock import RealClock
-from hub.kept import Kept
 from hub.model import Json
 from hub.ports import Refused
 from hub.settings import Settings, build_site, load
@@ -95,12 +95,13 @@ def backtest(arguments: argparse.Namespace) -> int:
     if arguments.journal:
         return _judged(arguments, settings, _of_journal(arguments, settings))
     with hub_beside(settings) as hub:
-        if hub is not None:
-            raise Refused(
-                f"a hub runs on {settings.data} and holds its store; judge on its journal with "
-                f"--journal {settings.journal_file}, or on a restored backup"
+        if hub is None:
+            return from_files(
+                settings, lambda kept: _on_store(arguments, settings, kept.site, kept.store)
             )
-        return from_files(settings, lambda kept: _on_store(arguments, settings, kept))
+        with kept_tables(settings) as database:
+            site = build_site(settings, numbers_of(database))
+        return _on_store(arguments, settings, site, StoreBeside(hub, site))
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -130,17 +131,16 @@ def _of_journal(arguments: argparse.Namespace, settings: Settings) -> Ground:
     return Ground(site, history, _labels(arguments, settings, site))
 
 
-def _on_store(arguments: argparse.Namespace, settings: Settings, kept: Kept) -> int:
+def _on_store(arguments: argparse.Namespace, settings: Settings, site: Site, store: Raw) -> int:
     span = _span(arguments, settings)
     if span is None:
         raise Refused("name the time to judge on with --from and --to")
-    site = kept.site
     points = {
         number
         for packs in _versions(arguments, settings)
         for number in Trial(site, packs, settings.promise, settings.calendar).points
     }
-    history = of_store(kept.store, sorted(points), span)
+    history = of_store(store, sorted(points), span)
     return _judged(arguments, settings, Ground(site, history, _labels(arguments, settings, site)))
 
 

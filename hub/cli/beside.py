@@ -6,19 +6,24 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
+import numpy as np
 
 from hub.cli.asking import said
 from hub.clock import RealClock
 from hub.database.connection import Database, open_database
+from hub.journal import unpack
 from hub.kept import Kept, open_kept
 from hub.lock import is_held, short_path
+from hub.model import Batch, EntryKind
 from hub.ports import Refused
 from hub.recorder import Recorder
 from hub.settings import Settings
+from hub.site import Site
 
 T = TypeVar("T")
 Params = Mapping[str, str | Sequence[str]]
@@ -47,6 +52,29 @@ class Beside:
             self.write(path, params, out.write)
 
 
+class StoreBeside:
+    """The raw readings in the store of a running hub, which are asked of it; any thread may."""
+
+    def __init__(self, hub: Beside, site: Site) -> None:
+        self._hub = hub
+        self._site = site
+
+    def raw(self, points: Sequence[int], start_ms: int, end_ms: int, limit: int) -> Batch:
+        """Return readings of start <= at < end in order of (point, at).
+
+        Those of all points are asked for: thousands of points are no address. So ``limit`` of them
+        may hold some that are not wanted; they say that there is more.
+        """
+        span = {"start": _instant(start_ms), "end": _instant(end_ms)}
+        body = bytearray()
+        params = {**span, "rows": str(limit), "place": self._site.id}
+        self._hub.write("/api/v1/export/packed", params, body.extend)
+        batch = unpack(EntryKind.READINGS, end_ms, bytes(body)).batch or Batch.of([], [], [], [], 0)
+        if len(batch) >= limit:
+            return batch
+        return batch.taken(np.isin(batch.point, np.asarray(points, np.int32)))
+
+
 @contextlib.contextmanager
 def hub_beside(settings: Settings) -> Iterator[Beside | None]:
     """Yield the hub that runs on a site's data, None where none does; Refused if it is silent."""
@@ -54,6 +82,8 @@ def hub_beside(settings: Settings) -> Iterator[Beside | None]:
         yield None
         return
     file = settings.socket_file
+    if not file.exists():
+        raise Refused(_silence(settings, "there is no such file"))
     transport = None
     try:
         with short_path(file) as path:
@@ -61,10 +91,14 @@ def hub_beside(settings: Settings) -> Iterator[Beside | None]:
             with httpx.Client(transport=transport, base_url=_HOME, timeout=PATIENCE_S) as http:
                 yield Beside(http)
     except httpx.HTTPError as error:
-        raise Refused(
-            f"a hub runs on {settings.data} but does not answer on {file}: {error}; run this "
-            "command under the hub's own account, or wait until the hub has started"
-        ) from error
+        raise Refused(_silence(settings, str(error))) from error
+
+
+def _silence(settings: Settings, why: str) -> str:
+    return (
+        f"a hub runs on {settings.data} but does not answer on {settings.socket_file}: {why}; run "
+        "this command under the hub's own account, or wait until the hub has started"
+    )
 
 
 def from_files(settings: Settings, do: Callable[[Kept], T]) -> T:
@@ -109,6 +143,10 @@ def whole_file(file: Path) -> Iterator[Path]:
         raise Refused(f"{file}: cannot be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _instant(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def _plain(params: Params) -> httpx.QueryParams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hub import cli
+from hub.backtest import history
 from hub.cli.backtest_ground import beside
 from hub.cli.beside import from_files
 from hub.cli.numbering import numbers_beside
@@ -23,6 +25,7 @@ from hub.lock import held
 from hub.model import Batch, Entry, EntryKind
 from hub.settings import load
 from simulators.episode import Episode
+from tests.whole.asking import hub_of
 from tests.whole.cold_tank import write_cold_tank
 from tests.whole.plant import failing_element, write_plant
 from tests.whole.site import write_site
@@ -220,14 +223,29 @@ def test_a_truth_file_is_read_line_by_line(
     assert "truth.jsonl:5: line: is not JSON" in err
 
 
-def test_beside_a_running_hub_it_says_what_to_do(
+async def test_beside_a_running_hub_it_reads_the_store_through_that_hub(
+    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    monkeypatch.setattr(history, "FETCHED_ROWS", 500)  # what the hub has is more than one answer
+    folder = Path(shutil.copytree(stored, tmp_path / "site"))
+    asked = on_history(folder)
+    without = await asyncio.to_thread(judged, capsys, *asked)
+
+    async with hub_of(folder):
+        beside_it = await asyncio.to_thread(judged, capsys, *asked)
+
+    assert beside_it == without
+    assert without[1]["readings"] == DAYS * 288
+
+
+def test_a_hub_that_runs_but_does_not_answer_is_named(
     stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with held(load(stored).lock_file):
         code, _, err = backtest(capsys, *on_history(stored))
 
     assert code == 2
-    assert "--journal" in err
+    assert "does not answer" in err
 
 
 @pytest.mark.parametrize("beside", [True, False])
