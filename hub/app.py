@@ -37,7 +37,7 @@ from hub.engine import Core, Engine
 from hub.health import BrokerWatch, Health, Stillness
 from hub.intake import Intake
 from hub.journal import Journal, Retention, Shedding
-from hub.judge import JUDGE_AT
+from hub.judge import JUDGE_AT, MADE_UP
 from hub.kept import (
     Kept,
     backlog_of,
@@ -268,7 +268,7 @@ class _Start:
         schedule = Schedule(
             kept.site.zone,
             self.clock,
-            lambda job, period: runs.ran(kept.database, job, period),
+            lambda job: runs.last(kept.database, job),
             lambda job, period, at_ms: runs.mark(kept.database, job, period, at_ms),
         )
         schedule.daily("close", CLOSE_AT, daily.close)
@@ -277,7 +277,7 @@ class _Start:
         self.stack.callback(judging.close)
         look = daily_look_of(self.settings, kept, ledger, self.clock, judging, intake.enter)
         if look is not None:
-            schedule.daily("judge", JUDGE_AT, look.judge)
+            schedule.daily("judge", JUDGE_AT, look.judge, MADE_UP)
         self._run("schedule", schedule.run())
 
     def _reports(self) -> Path | None:

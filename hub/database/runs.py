@@ -8,13 +8,6 @@ from hub.database.connection import Database
 from hub.database.schema import runs
 
 
-def ran(database: Database, job: str, period: str) -> bool:
-    """Tell whether a job has run for a period (a civil day such as 2026-11-20)."""
-    query = sa.select(runs.c.done_ms).where(runs.c.job == job, runs.c.period == period)
-    with database.read() as connection:
-        return connection.execute(query).one_or_none() is not None
-
-
 def mark(database: Database, job: str, period: str, done_ms: int) -> None:
     """Note that a job has run for a period; the first note stays."""
     row = {"job": job, "period": period, "done_ms": done_ms}

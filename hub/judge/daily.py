@@ -12,6 +12,7 @@ from hub.model import Entry
 from hub.ports import Clock, Worker
 
 ENTRIES_AT_ONCE = 200
+MADE_UP = 14  # days that a hub slept through and judges when it is awake again
 
 
 class DailyLook:

@@ -19,7 +19,7 @@ from hub.energy.ledger import Ledger
 from hub.engine import Core
 from hub.journal.body import pack as packed
 from hub.journal.body import unpack
-from hub.judge import DailyLook, Look, Nights, Reader
+from hub.judge import MADE_UP, DailyLook, Look, Nights, Reader
 from hub.judge.hours import hours_at
 from hub.judge.look import entry_of
 from hub.model import (
@@ -369,8 +369,8 @@ def live_through(kept: Kept, runs: Runs, start: str, hours: float) -> list[tuple
 
     async def live() -> None:
         look = DailyLook(kept.look, kept.reader, clock, clock.worker("judge"), entered.append)
-        schedule = Schedule(ZONE, clock, runs.ran, runs.mark)
-        schedule.daily("judge", "02:30", look.judge)
+        schedule = Schedule(ZONE, clock, runs.last, runs.mark)
+        schedule.daily("judge", "02:30", look.judge, MADE_UP)
         task = asyncio.create_task(schedule.run())
         await clock.sleep(hours * 3600)
         task.cancel()
@@ -423,6 +423,9 @@ def test_each_day_is_judged_once_and_a_missed_one_is_made_up_once() -> None:
     # Down over the time of the look: made up, once.
     assert {day for day, _ in live_through(kept, runs, "2026-11-06 09:00", 1)} == {"2026-11-05"}
     assert live_through(kept, runs, "2026-11-06 11:00", 1) == []
+    # Down for days: each of them, in order, as if the hub had been awake.
+    made_up = live_through(kept, runs, "2026-11-09 09:00", 1)
+    assert made_up == [(f"2026-11-0{n}", cause) for n in (6, 7, 8) for cause in causes]
 
 
 def test_in_the_night_after_a_hub_opens_a_ticket_for_what_the_day_has_shown(tmp_path) -> None:

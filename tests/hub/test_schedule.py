@@ -18,8 +18,8 @@ class Runs:
     def __init__(self) -> None:
         self.done: dict[tuple[str, str], int] = {}
 
-    def ran(self, job: str, period: str) -> bool:
-        return (job, period) in self.done
+    def last(self, job: str) -> str | None:
+        return max((period for name, period in self.done if name == job), default=None)
 
     def mark(self, job: str, period: str, at_ms: int) -> None:
         assert (job, period) not in self.done
@@ -30,7 +30,9 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZONE)
 
 
-def live_through(runs: Runs, start: str, hours: float, failures: int = 0) -> list[date]:
+def live_through(
+    runs: Runs, start: str, hours: float, failures: int = 0, days: int = 1
+) -> list[date]:
     """Run a hub's schedule from ``start``; return the days it worked for."""
     loop = VirtualLoop()
     clock = VirtualClock(loop, round(at(start).timestamp() * 1000), 1)
@@ -45,8 +47,8 @@ def live_through(runs: Runs, start: str, hours: float, failures: int = 0) -> lis
         worked.append(day)
 
     async def live() -> None:
-        schedule = Schedule(ZONE, clock, runs.ran, runs.mark)
-        schedule.daily("close", "00:10", work)
+        schedule = Schedule(ZONE, clock, runs.last, runs.mark)
+        schedule.daily("close", "00:10", work, days)
         task = asyncio.create_task(schedule.run())
         await clock.sleep(hours * 3600)
         task.cancel()
@@ -79,6 +81,22 @@ def test_a_missed_run_is_made_up_exactly_once_after_a_restart() -> None:
     assert live_through(runs, "2026-11-21 23:00", 1) == []
 
 
+def test_days_slept_through_are_made_up_in_their_order_and_not_without_end() -> None:
+    runs = Runs()
+    days = [date(2026, 11, n) for n in range(1, 30)]
+    assert live_through(runs, "2026-11-02 12:00", 1, days=3) == days[:1]  # none was ever done
+    assert live_through(runs, "2026-11-05 12:00", 1, days=3) == days[1:4]
+    assert live_through(runs, "2026-11-12 12:00", 1, days=3) == days[8:11]
+    assert live_through(runs, "2026-11-12 14:00", 1, days=3) == []
+
+
+def test_of_days_slept_through_one_that_fails_is_tried_again_before_the_next() -> None:
+    runs = Runs()
+    runs.mark("close", "2026-11-01", 0)
+    worked = live_through(runs, "2026-11-05 12:00", 1, failures=2, days=14)
+    assert worked == [date(2026, 11, n) for n in (2, 3, 4)]
+
+
 def test_before_its_time_the_day_before_is_not_closed() -> None:
     runs = Runs()
     runs.mark("close", "2026-11-19", 0)
@@ -106,12 +124,12 @@ async def test_in_real_time_the_scheduler_pulls_the_trigger() -> None:
     soon = datetime.fromtimestamp(clock.now_ms() / 1000, ZONE) + timedelta(seconds=1)
     for days in (1, 2):  # both sides of midnight
         runs.mark("close", (soon.date() - timedelta(days=days + 1)).isoformat(), 0)
-    schedule = Schedule(ZONE, clock, runs.ran, runs.mark)
+    schedule = Schedule(ZONE, clock, runs.last, runs.mark)
     schedule.daily("close", soon.strftime("%H:%M:%S"), work)
     task = asyncio.create_task(schedule.run())
     async with asyncio.timeout(10):
         await worked.wait()
-    while not runs.ran("close", (soon.date() - timedelta(days=1)).isoformat()):
+    while len(runs.done) < 3:
         await asyncio.to_thread(int)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
