@@ -50,7 +50,7 @@ def _within_rule(
             at = _written(document.data, key, name, within)
             hint = suggestion(name, sorted(points))
             yield document.problem(at, f"no {words} has a point {name!r}{hint}")
-    if not (isinstance(rule, StreamForm) and rule.inputs):
+    if not isinstance(rule, StreamForm):
         return
     having = [profile for profile in profiles if rule.inputs[0] in profile.points]
     for profile in having:

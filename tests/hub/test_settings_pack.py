@@ -56,6 +56,14 @@ def test_rules_that_fit_are_in_force(folder: Path) -> None:
             "rules/own.yaml:8: rules[1].when.mode.point: no profile try-meter of kind meter has",
         ),
         (
+            "id: b, kind: jump, point: enrgy, rated: 1",  # said once: not also what it counts
+            "rules/own.yaml:7: rules[1].point: no profile try-meter of kind meter has",
+        ),
+        (
+            "id: powr, kind: code, point: powr",  # named where it stands as a point
+            "rules/own.yaml:7: rules[1].point: no profile try-meter of kind meter has",
+        ),
+        (
             "id: b, kind: jump, point: energy,\n     rated: 1.2",
             "rules/own.yaml:8: rules[1].rated: no profile says how much energy counts at most",
         ),
@@ -91,6 +99,37 @@ def test_a_rule_over_members_names_their_points(folder: Path) -> None:
     own(folder, f"{one},\n     point: flow", head=head)
     (line,) = problems(folder)
     assert line.startswith("rules/own.yaml:6: rules[0].point: no profile try-meter of kind meter")
+
+
+def test_members_of_any_kind_have_their_points_too(folder: Path) -> None:
+    head = "version: 1\npack: own\napplies_to: {kind: gateway}\nrules:\n"
+    one = "id: a, kind: any, above: 1, over: {}"
+    for point in ("load_limit", "flow"):  # of a meter, and of a shower
+        own(folder, f"{one}, point: {point}", head=head)
+        assert load(folder).packs
+    own(folder, f"{one},\n     point: flwo", head=head)
+    (line,) = problems(folder)
+    assert line.startswith("rules/own.yaml:6: rules[0].point: no profile has a point 'flwo'")
+
+
+def test_a_point_that_a_rule_has_without_writing_it_is_named_at_the_rule(folder: Path) -> None:
+    own(folder, "id: a, kind: efficiency")
+    found = problems(folder)
+    assert found
+    assert all(line.startswith("rules/own.yaml:5: rules[0].point: no profile") for line in found)
+
+
+def test_a_rule_about_other_things_may_have_the_id_of_a_shipped_one(folder: Path) -> None:
+    own(folder, "id: terminal-silent, kind: stale, point: power, on_delay: PT5M")
+    assert load(folder).packs
+
+
+def test_a_jump_is_rated_where_one_profile_says_what_it_counts(folder: Path) -> None:
+    rated = METER.replace("kind: counter", "kind: counter, most_per_h: 5")
+    write(folder, "profiles/other-meter.yaml", rated.replace("id: try-meter", "id: other-meter"))
+    head = HEAD.replace("[try-meter]", "[try-meter, other-meter]")
+    own(folder, "id: a, kind: jump, point: energy, rated: 1.2", head=head)
+    assert load(folder).packs
 
 
 def test_a_gateway_has_no_profile(folder: Path) -> None:

@@ -50,6 +50,11 @@ def test_what_moves_much_less_than_usual_is_stuck_too() -> None:
     assert 0.5 < one.why(0)["thresholds"]["usual_step"] < 2
 
 
+def test_what_is_usual_is_used_once_enough_was_learned() -> None:
+    early = [*varying(1, 300), *varying(301, 400, by=0.05)]  # six steps are no rule
+    assert run(make("stuck", on_delay="PT30M", of_usual=0.1), early) == []
+
+
 def test_a_few_wild_readings_do_not_change_what_is_usual() -> None:
     one = make("stuck", on_delay="PT30M", of_usual=0.1)
     rows = [(m, v if m % 60 else 9999.0) for m, v in varying(1, 3000)]
