@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.ports import free_ports
-from tests.whole.program import campus_hub, running_hub, started, value_of, wait_for
+from tests.whole.program import campus_hub_here, running_hub, started, value_of, wait_for
 from tests.whole.site import BUILDING, write_site
 
 PLANT = {"id": "dorm-07/plant", "kind": "plant"}
@@ -38,7 +38,7 @@ def site(folder: Path, *, writes: bool = True) -> Path:
 def asking(folder: Path, password: str = PASSWORD) -> Ask:
     def ask(*arguments: str, user: str = "admin") -> CompletedProcess[str]:
         command = ["command", *arguments, "--reason", "cold", "--user", user, "--config", folder]
-        return campus_hub(*command, CAMPUS_HUB_PASSWORD=password)
+        return campus_hub_here(*command, CAMPUS_HUB_PASSWORD=password)
 
     return ask
 

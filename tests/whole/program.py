@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import subprocess
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+
+from hub.cli import run
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "hub")
@@ -35,6 +39,23 @@ def campus_hub(
         timeout=patience_s,
         check=False,
     )
+
+
+def campus_hub_here(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a short command in this process, which has imported all that it needs."""
+    words = [str(one) for one in arguments]
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as said,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            code = run(words)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), said.getvalue())
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.whole.program import campus_hub, running_hub, started, wait_for
+from tests.whole.program import campus_hub, campus_hub_here, running_hub, started, wait_for
 from tests.whole.site import CONFIG, write_site
 
 MISTAKES = {
@@ -52,7 +52,7 @@ def test_check_lists_six_planted_mistakes_on_six_lines(tmp_path: Path) -> None:
     (tmp_path / "campus.yaml").write_text(text, "utf-8")
     lines = text.splitlines()
 
-    done = campus_hub("check", "--config", tmp_path)
+    done = campus_hub_here("check", "--config", tmp_path)
 
     assert (done.returncode, done.stdout) == (2, "")
     said = done.stderr.splitlines()
@@ -134,13 +134,13 @@ def test_a_stop_during_the_start_is_one_in_order(site: Path) -> None:
 
 
 def test_user_add_works_beside_a_stopped_hub(site: Path) -> None:
-    early = campus_hub("user", "add", "zhang", "--config", site)
+    early = campus_hub_here("user", "add", "zhang", "--config", site)
     _refused(early.returncode, early.stderr, "start the hub once")
     with running_hub(site):
         pass
 
-    done = campus_hub("user", "add", "zhang", "--role", "duty", "--config", site)
-    again = campus_hub("user", "add", "zhang", "--config", site)
+    done = campus_hub_here("user", "add", "zhang", "--role", "duty", "--config", site)
+    again = campus_hub_here("user", "add", "zhang", "--config", site)
 
     assert done.returncode == 0, done.stderr
     password = re.fullmatch(r"zhang \(duty\): (\S+) \(once; they choose another\)\n", done.stdout)
@@ -154,8 +154,8 @@ def test_user_add_works_beside_a_stopped_hub(site: Path) -> None:
 
 def test_schema_prints_json(tmp_path: Path) -> None:
     every = json.loads(campus_hub("schema").stdout)
-    one = json.loads(campus_hub("schema", "rules").stdout)
-    wrong = campus_hub("schema", "weather")
+    one = json.loads(campus_hub_here("schema", "rules").stdout)
+    wrong = campus_hub_here("schema", "weather")
 
     assert set(every) >= {"campus", "profile", "rules", "service"}
     assert one == every["rules"]
@@ -186,7 +186,7 @@ def test_help_names_every_command_and_its_exit_codes() -> None:
 
 
 def test_a_command_that_is_none_is_refused() -> None:
-    done = campus_hub("brew")
+    done = campus_hub_here("brew")
 
     assert done.returncode == 2
     assert "brew" in done.stderr

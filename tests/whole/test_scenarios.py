@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import io
 import json
 import shutil
-from argparse import Namespace
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hub.cli.scenarios import play_one
 from simulators.reference import write_reference
-from tests.whole.program import campus_hub
+from tests.whole.program import campus_hub, campus_hub_here
 from tests.whole.site import CONFIG
 
 FAIL = "boiler_element_fail"
@@ -50,7 +47,7 @@ def test_the_same_seed_is_the_same_run_in_another_process(mended: Played) -> Non
 
 
 def test_another_seed_is_another_run_that_holds_too(mended: Played) -> None:
-    code, report = _played(FAIL, seed=8)
+    code, report = _played(FAIL, "--seed", "8")
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
     # The log may be the same: the rule hears commands and states, and those come by the clock.
@@ -89,7 +86,7 @@ def test_without_the_rule_the_scenario_fails(
 ) -> None:
     site = _site_with_rules(tmp_path / "site", lambda rule: rule["id"] not in left_out)
 
-    code, report = _played(_written(tmp_path, _script(FAIL) | {"length": SOON}), site)
+    code, report = _played(_written(tmp_path, _script(FAIL) | {"length": SOON}), "--config", site)
 
     assert (code, report["verdict"]) == (1, "failed")
     assert [ticket["rule"] for ticket in report["measured"]["tickets"]] == found
@@ -120,7 +117,7 @@ def lines(tmp_path: Path) -> Path:
 
 
 def test_a_cut_bus_is_one_ticket_that_lists_its_32_meters(lines: Path, tmp_path: Path) -> None:
-    code, report = _played(_cut_short(tmp_path), lines)
+    code, report = _played(_cut_short(tmp_path), "--config", lines)
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
     (ticket,) = report["measured"]["tickets"]
@@ -129,7 +126,7 @@ def test_a_cut_bus_is_one_ticket_that_lists_its_32_meters(lines: Path, tmp_path:
 
 
 def test_without_the_cut_the_scenario_of_the_bus_fails(lines: Path, tmp_path: Path) -> None:
-    code, report = _played(_cut_short(tmp_path, steps=[]), lines)
+    code, report = _played(_cut_short(tmp_path, steps=[]), "--config", lines)
 
     assert (code, _found(report, "told")) == (1, [])
 
@@ -146,7 +143,7 @@ def test_a_cut_bus_is_told_meter_by_meter_where_no_rule_inhibits_it(
     spoil(pack["rules"][0])
     _write_pack(lines, pack)
 
-    code, report = _played(_cut_short(tmp_path), lines)
+    code, report = _played(_cut_short(tmp_path), "--config", lines)
 
     assert (code, report["verdict"]) == (1, "failed")
     meters = [one for one in _found(report, "told") if one.endswith("#meter-silent")]
@@ -179,7 +176,7 @@ def test_each_dark_building_is_one_alarm_and_all_of_them_together_are_one(
     lost |= set() if cut < 3 else set(dark)  # under the hub the buildings, too
     script["expect"] = {"tickets": len(roots), "told": roots, "listed": len(lost)}
 
-    code, report = _played(_written(tmp_path, script), houses)
+    code, report = _played(_written(tmp_path, script), "--config", houses)
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
 
@@ -239,27 +236,28 @@ def test_an_answer_a_second_after_the_limit_is_a_breach_and_the_scenario_fails(
 
 
 def test_all_shipped_scenarios_are_listed() -> None:
-    listed = campus_hub("scenario", "list").stdout
+    listed = campus_hub_here("scenario", "list").stdout
 
     for path in (CONFIG / "scenarios").glob("*.yaml"):
         assert path.stem in listed
 
 
 def test_a_scenario_that_there_is_not_is_one_clear_line() -> None:
-    done = campus_hub("scenario", "run", "flood")
+    done = campus_hub_here("scenario", "run", "flood")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert FAIL in done.stderr
 
 
-def _played(name: str | Path, config: Path | None = None, seed: int | None = None) -> Played:
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        code = play_one(Namespace(name=str(name), seed=seed, config=config, json=True))
-    return code, json.loads(said.getvalue())
+def _played(name: str | Path, *options: str | Path) -> Played:
+    return _told(campus_hub_here("scenario", "run", name, "--json", *options))
 
 
 def _in_a_process(name: str, **environment: str) -> Played:
-    done = campus_hub("scenario", "run", name, "--json", **environment)
+    return _told(campus_hub("scenario", "run", name, "--json", **environment))
+
+
+def _told(done: subprocess.CompletedProcess[str]) -> Played:
     assert done.returncode in (0, 1), done.stderr
     return done.returncode, json.loads(done.stdout)
 
