@@ -144,7 +144,7 @@ class Rung(Spec):
             return "at"
         return "after" if self.before is None else "before"
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Return what a told rung is known by: what it says, not where it stands."""
         said = self.model_dump(mode="json", exclude_none=True)

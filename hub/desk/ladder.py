@@ -95,8 +95,10 @@ def dues(clocks: Clocks, plan: Plan, running: Collection[Target], climb: Climb) 
     """Return the rungs of the running clocks that are not told yet, in the order they are due."""
     found = []
     for rung in clocks.service.ladder:
+        if rung.clock not in running:
+            continue
         key = f"{plan.since_ms(rung.clock)} {rung.id}"
-        if rung.clock not in running or key in climb.told:
+        if key in climb.told:
             continue
         at_ms = clocks.rung(plan, rung)
         if at_ms is not None:
