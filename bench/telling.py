@@ -147,7 +147,9 @@ def measure(folder: Path, lone: int, storm: int) -> bool:
                 line.say(devices[n : n + 1], broken=True)
                 sent_s.append(time.time() - BURST_S)
                 told.wait(n + 1)
-                time.sleep(APART_S)
+                until_s = time.monotonic() + APART_S
+                line.say(devices[lone:], broken=False)  # who is silent for long is a fault, too
+                time.sleep(max(until_s - time.monotonic(), 0))
             last_s = [one.at_s - at_s for one, at_s in zip(heard, sent_s, strict=False)]
             before = len(heard)
             line.say(devices[lone : lone + storm], broken=True)

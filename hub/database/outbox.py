@@ -85,16 +85,11 @@ def due(
         (outbox.c.state == HELD, now_ms + LONGEST_HOLD_MS), else_=now_ms + LONGEST_WAIT_MS
     )
     now = sa.or_(outbox.c.next_ms <= now_ms, outbox.c.next_ms > later)
-    ready = sa.and_(outbox.c.state.in_(_OPEN), now)
-    other = outbox.alias()
-    urgent = sa.exists().where(
-        other.c.ticket == outbox.c.ticket,
-        other.c.person == outbox.c.person,
-        other.c.state.in_(_OPEN),
-        other.c.next_ms <= now_ms,
-        other.c.urgent,
+    urgent = sa.select(outbox.c.ticket, outbox.c.person).where(
+        outbox.c.state.in_(_OPEN), outbox.c.next_ms <= now_ms, outbox.c.urgent
     )
-    query = sa.select(outbox).where(sa.or_(ready, sa.and_(outbox.c.state == HELD, urgent)))
+    beside = sa.tuple_(outbox.c.ticket, outbox.c.person).in_(urgent)
+    query = sa.select(outbox).where(outbox.c.state.in_(_OPEN), sa.or_(now, beside))
     if busy:
         query = query.where(outbox.c.person.not_in(list(busy)))
     order = (outbox.c.person, outbox.c.ticket, outbox.c.n)
