@@ -16,12 +16,14 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playw
 
 from hub.database import records
 from hub.web import build
+from tests.pages import residents
 from tests.pages.stage import Stage
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDTHS = (1280, 360)
 LANGUAGES = ("zh", "en")
+LOST = ("missing", "report-forged", "progress-unknown")  # where a 404 is the page
 MEASURE = """() => {
   const tall = (e) => { const r = e.getBoundingClientRect(); return [r.width, r.height]; };
   const seen = (e) => { const [w, h] = tall(e); return w > 1 && h > 1 && e.checkVisibility(); };
@@ -42,10 +44,11 @@ View = tuple[int, str, str]
 
 
 class House(NamedTuple):
-    """Where the hub is served, and the session to look at it with."""
+    """Where the hub is served, the session to look at it with, and the pages that need none."""
 
     home: str
     token: str
+    public: Mapping[str, str]
 
 
 @dataclass
@@ -122,6 +125,7 @@ def addresses(stage: Stage) -> dict[str, str]:
         "line-weak": "/lines/gw-dorm-07-1",
         "simulators": "/simulators",
         "simulators-meters": "/simulators?show=meter",
+        "scan": stage.public.get("report-label", "/tickets"),
         "missing": "/nothing-here",
     }
 
@@ -146,7 +150,7 @@ def look(page: Page, name: str, address: str, picture: Path | None) -> Look:
         page.screenshot(path=picture, full_page=True)
     page.remove_listener("console", console)
     page.remove_listener("pageerror", broken)
-    if name.startswith("missing"):
+    if name.startswith(LOST):
         errors = [error for error in errors if "404" not in error]
     return Look(name, measured["overflow"], measured["small"], errors)
 
@@ -163,7 +167,7 @@ def look_at_all(
             for width in WIDTHS:
                 for language in LANGUAGES:
                     view = (width, language, scheme)
-                    looks += _tour(browser, paths, House(home, token), view, out)
+                    looks += _tour(browser, paths, House(home, token, stage.public), view, out)
         browser.close()
     return looks
 
@@ -187,6 +191,8 @@ def _tour(
         looks.append(look(page, f"{name}-{tag}", address, picture))
 
     one("login", "/login")
+    for name, path in house.public.items():
+        one(name, path)
     context.add_cookies([{"name": "campus_hub", "value": token, "url": home}])
     one("password", "/password")
     for name, path in paths.items():
@@ -202,6 +208,7 @@ def played() -> tuple[Stage, str]:
         stage = Stage()
         await stage.play_day(cut="gw-dorm-08-1")
         await stage.handle_alarms()
+        stage.public = await residents.pages_of(stage)
         stage.keep_days(7)
         stage.muddle_meters()
         stage.break_lines()

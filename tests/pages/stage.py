@@ -115,6 +115,7 @@ class Stage:
         self.written: list[tuple[str, float]] = []
         self.looks: dict[str, Look] = {}
         self.sequence = 0
+        self.public: dict[str, str] = {}  # pages of residents, by the names of their pictures
         worker = InlineWorker()
         self.one_time_password = first_admin(self.database, self.clock) or ""
         self.access = Access(self.database, worker, self.clock)

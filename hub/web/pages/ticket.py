@@ -50,7 +50,8 @@ class EventLine:
 def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
     """Return an event in the reader's words."""
     detail = event.detail
-    words = page.code("event", event.kind)
+    confirmed = event.kind == "closed" and detail.get("closing") == "confirmed"
+    words = page.code("event", "closed-confirmed" if confirmed else event.kind)
     if target := detail.get("target"):
         words += ": " + page.code("clock", CLOCK_OF_TARGET.get(target, target))
     lines = []

@@ -22,6 +22,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "clock-fix": ("修复", "Fix"),
     "clock-crew": ("增援到场", "Extra crew on site"),
     "clock-prove": ("遥测验证", "Proof by telemetry"),
+    "clock-confirm": ("等待确认", "To be confirmed"),
     "left": ("剩余 {span}", "{span} left"),
     "over": ("已超时 {span}", "{span} late"),
     "due": ("{time} 前", "by {time}"),
@@ -53,6 +54,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
             " goes back on site."
         ),
     ),
+    "wait-confirm": (
+        "修复已报告，等报修人确认；到 {time} 没有异议即关闭。",
+        "The fix is reported. Who reported the fault confirms it; unopposed it closes by {time}.",
+    ),
     "proof-needs-above": (
         "需要「{point}」连续 {span} 高于 {limit}。",
         "Needed: {point} above {limit} for {span} without a gap.",
@@ -62,6 +67,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Needed: {point} below {limit} for {span} without a gap.",
     ),
     "closed-at": ("{time} 关闭，修复已由遥测证实。", "Closed at {time}; telemetry proved the fix."),
+    "closed-confirmed": ("{time} 关闭，修复已确认。", "Closed at {time}; the fix is confirmed."),
+    "closed-refused": ("{time} 关闭，不予受理。", "Closed at {time}; it was not taken on."),
     "part": ("更换或修理的部件", "Part replaced or mended"),
     "part-unknown": ("未更换部件", "no part replaced"),
     "note": ("备注", "Note"),
@@ -89,6 +96,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "event-fix_reported": ("报告已修复", "fix reported"),
     "event-note": ("备注", "note"),
     "event-closed": ("遥测验证通过，工单关闭", "proved by telemetry, closed"),
+    "event-closed-confirmed": ("确认修复，工单关闭", "confirmed, closed"),
     "event-unproven": ("遥测未能验证，退回现场", "telemetry did not prove it: back on site"),
     "event-breach": ("超过时限", "deadline missed"),
     "event-value": ("读数 {value}", "reading {value}"),
