@@ -3,8 +3,8 @@
 The copies are made one after the other while the hub may go on working, what consumes the journal
 first and the journal last: so no cursor is ever ahead of it. What a backup holds is counted on the
 copies themselves and stands in it, with check sums. The secret is in it, so that labels on doors
-stay good. Nothing else of the data folder is: not the reserve, no lock, no socket, and nothing that
-is worked out from what is.
+stay good, and so are the photos. Nothing else of the data folder is: not the reserve, no lock, no
+socket, and nothing that is worked out from what is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import contextlib
 import hashlib
 import io
 import json
+import os
+import re
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +35,8 @@ CONTENTS = "contents.json"
 JOURNAL, DATABASE, READINGS = "journal.sqlite", "hub.sqlite", "telemetry.duckdb"
 SIGNING = "secret"  # links and labels
 NAMES = (JOURNAL, DATABASE, READINGS, SIGNING)
+PHOTOS = "photos"  # a folder
+_PHOTO = re.compile(rf"{PHOTOS}/[0-9a-f]{{64}}\.jpg")
 DERIVED = "ledger"  # a folder worked out from these; what was worked out before goes
 PIECE = 1 << 20
 
@@ -91,7 +95,20 @@ def copy(
         copied(connection, folder / JOURNAL)
     finally:
         connection.close()
+    _take_photos(journal.parent / PHOTOS, folder / PHOTOS)
     return tuple(absent)
+
+
+def _take_photos(source: Path, folder: Path) -> None:
+    """Take the photos, which never change: after the database, so that all it names are there."""
+    if not source.is_dir():
+        return
+    folder.mkdir()
+    for photo in source.glob("*.jpg"):
+        try:
+            os.link(photo, folder / photo.name)
+        except OSError:  # the file system knows no second name of a file
+            shutil.copyfile(photo, folder / photo.name)
 
 
 def in_the_way(names: Iterable[str], data: Path) -> list[str]:
@@ -112,6 +129,7 @@ def settle(names: Iterable[str], folder: Path, data: Path) -> None:
     """Move unpacked copies into a data folder where nothing is in their way."""
     shutil.rmtree(data / DERIVED, ignore_errors=True)
     for name in names:
+        (data / name).parent.mkdir(exist_ok=True)
         (folder / name).replace(data / name)
 
 
@@ -159,9 +177,10 @@ def write(folder: Path, file: Path, contents: Contents) -> None:
 
 def described(folder: Path) -> dict[str, dict[str, Json]]:
     """Return size and check sum of every copy."""
+    photos = sorted(f"{PHOTOS}/{photo.name}" for photo in (folder / PHOTOS).glob("*.jpg"))
     return {
         name: {"bytes": (folder / name).stat().st_size, "sha256": check_sum(folder / name)}
-        for name in NAMES
+        for name in (*NAMES, *photos)
         if (folder / name).exists()
     }
 
@@ -176,8 +195,9 @@ def unpack(file: Path, folder: Path) -> Contents:
     """Take a backup apart into a folder; Refused when it is none, or not the one once written."""
     with _opened(file) as archive:
         for entry in archive:
-            if entry.name not in (*NAMES, CONTENTS):
+            if entry.name not in (*NAMES, CONTENTS) and not _PHOTO.fullmatch(entry.name):
                 raise Refused(f"{file}: holds {entry.name!r}, which no backup does")
+            (folder / entry.name).parent.mkdir(exist_ok=True)
             with _member(archive, entry) as source, (folder / entry.name).open("wb") as out:
                 shutil.copyfileobj(source, out, PIECE)
             (folder / entry.name).chmod(0o600)

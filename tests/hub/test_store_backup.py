@@ -106,16 +106,21 @@ def test_only_the_data_itself_is_in_a_backup_and_what_was_worked_out_before_goes
     (data / "reserve").write_bytes(bytes(1000))
     (data / archive.DERIVED).mkdir()
     (data / archive.DERIVED / "2027-01.npz").write_bytes(b"of before")
+    photo = f"{archive.PHOTOS}/{'ab' * 32}.jpg"
+    (data / archive.PHOTOS).mkdir()
+    (data / photo).write_bytes(b"a picture")
+    (data / archive.PHOTOS / ".photo-half").write_bytes(b"half a picture")
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
         listening.bind(str(load(folder).socket_file))
         assert command("backup", file, "--config", folder) == 0
         with tarfile.open(file) as one:
-            assert set(one.getnames()) == {*archive.NAMES, archive.CONTENTS}
+            assert set(one.getnames()) == {*archive.NAMES, archive.CONTENTS, photo}
     signing = kept_secret(data / archive.SIGNING, RealClock()).key("labels")
-    for name in archive.NAMES:
+    for name in (*archive.NAMES, photo):
         (data / name).unlink()
     assert command("restore", file, "--verify", "--config", folder) == 0
     assert capsys.readouterr().out.rstrip().endswith("verified")
+    assert (data / photo).read_bytes() == b"a picture"
     assert not (data / archive.DERIVED).exists(), "days of before stand beside restored readings"
     assert kept_secret(data / archive.SIGNING, RealClock()).key("labels") == signing
     assert asyncio.run(with_kept(load(folder), told)) == before
