@@ -11,7 +11,7 @@ from hub.model import Json, Point
 from rules.bands import Flags, Ints
 from rules.machine import BUSY, QUIET, Quiet, Still, Transition
 from rules.sla import milliseconds
-from rules.spec_streams import MembersRule
+from rules.spec_members import MembersRule
 from rules.stream import Stream
 
 _NAMED = 50  # members that are named to people

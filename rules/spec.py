@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from hub.model import Severity
 from rules.form import Duration, FormError, Id, RuleForm, Spec, StreamForm
-from rules.spec_streams import MembersRule, StreamRule
+from rules.spec_members import MembersRule
+from rules.spec_streams import StreamRule
 from rules.spec_windows import WindowRule
 
 SubjectKind = Literal[
@@ -59,7 +60,9 @@ class ErrorsRule(RuleForm):
         return self
 
 
-Rule = Annotated[StreamRule | WindowRule | HealthRule | ErrorsRule, Field(discriminator="kind")]
+Rule = Annotated[
+    StreamRule | MembersRule | WindowRule | HealthRule | ErrorsRule, Field(discriminator="kind")
+]
 
 
 class Applies(Spec):

@@ -18,7 +18,7 @@ from rules.machine import Machine, Transition
 from rules.registry import machine
 from rules.sla import milliseconds
 from rules.spec import HealthRule, Pack, Rule
-from rules.spec_streams import MembersRule
+from rules.spec_members import MembersRule
 from rules.spec_windows import NightFlowRule
 from rules.told import Said, Told
 

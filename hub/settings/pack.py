@@ -10,7 +10,8 @@ from hub.settings.form import suggestion
 from hub.settings.source import Document, Key, Problem
 from rules.form import StreamForm
 from rules.spec import Pack, Rule
-from rules.spec_streams import JumpRule, MembersRule
+from rules.spec_members import MembersRule
+from rules.spec_streams import JumpRule
 
 
 def wrong_packs(

@@ -15,7 +15,7 @@ from hub.web.pages.frame import Frame
 from hub.web.parts import Parts
 from hub.web.value import Shown, shown
 from rules.spec import ErrorsRule, Rule
-from rules.spec_streams import MembersRule
+from rules.spec_members import MembersRule
 
 log = logging.getLogger(__name__)
 BEFORE_MS = 2 * form.HOUR_MS
