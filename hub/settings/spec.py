@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -20,6 +19,7 @@ from pydantic import (
 from drivers.product import written_keys
 from hub.energy.hot_water import Delivery, Opening
 from hub.model import Text
+from hub.settings.address import gateway_url, mqtt_url, public_url, tables_url, web_url
 from hub.settings.notify import NotifySpec
 from hub.settings.storage import HoldSpec, KeepSpec
 from hub.settings.written import Duration, Spec
@@ -50,69 +50,6 @@ def _device_id(id_: str) -> str:
             "like dorm-07/meter-312"
         )
     return id_
-
-
-def _split(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ValueError(f"{url!r} is no URL; write it like {example}") from None
-    if parts.scheme not in schemes:
-        raise ValueError(f"the scheme {parts.scheme!r} is not known; write it like {example}")
-    if parts.password is not None:
-        raise ValueError("a password does not belong in this file; use password_file")
-    if not parts.hostname or port == 0:
-        raise ValueError(f"{url!r} names no host and port; write it like {example}")
-    return parts
-
-
-def _gateway_url(url: str) -> str:
-    if url.startswith("serial:"):
-        if not re.fullmatch(r"serial://(/[^\s?#]+|COM[0-9]+)", url):
-            raise ValueError(f"{url!r} names no serial port; write it like serial:///dev/ttyUSB0")
-        return url
-    schemes, example = ("tcp", "tcp+tls", "rtu+tcp"), "tcp://10.0.7.10:502"
-    others = "tcp+tls://gw-07.example.edu:802, rtu+tcp://10.0.7.10:4196 or serial:///dev/ttyUSB0"
-    parts = _split(url, schemes, f"{example}, {others}")
-    no_port = parts.port is None and parts.scheme != "tcp+tls"
-    if no_port or parts.path or parts.query or parts.username:
-        raise ValueError(f"{url!r} must be only scheme, host and port, like {example}")
-    return url
-
-
-def _mqtt_url(url: str) -> str:
-    parts = _split(url, ("mqtt", "mqtts"), "mqtt://127.0.0.1:1883 or mqtts://10.0.7.2:8883")
-    if parts.path or parts.username or parts.query not in ("", "version=5", "version=3.1.1"):
-        raise ValueError(
-            "only scheme, host, port and ?version=3.1.1 stand here; the user goes to username"
-        )
-    return url
-
-
-def _web_url(url: str) -> str:
-    _split(url, ("http", "https"), "http://127.0.0.1:8086")
-    return url
-
-
-def _public_url(url: str) -> str:
-    parts = _split(url, ("http", "https"), "https://hub.example.edu")
-    if parts.query or parts.fragment or parts.username:
-        raise ValueError(f"{url!r} must be only scheme, host and path")
-    return url.rstrip("/")
-
-
-def _database(url: str) -> str:
-    if url == "sqlite":
-        return url
-    parts = urlsplit(url)
-    if parts.scheme != "postgresql+psycopg":
-        raise ValueError("write sqlite, or a URL like postgresql+psycopg://hub@127.0.0.1/hub")
-    if parts.password is not None:
-        raise ValueError(
-            "a password does not belong in this file; use PGPASSFILE or PGPASSWORD of PostgreSQL"
-        )
-    return url
 
 
 def _whole_tls(spec: MqttSpec | GatewaySpec, *, over_tls: bool, url: str) -> None:
@@ -164,7 +101,7 @@ class InfluxStoreSpec(Spec):
     """
 
     kind: Literal["influx"]
-    url: Annotated[str, AfterValidator(_web_url)]
+    url: Annotated[str, AfterValidator(web_url)]
     bucket: str = Field(min_length=1)
     org: str = "-"
     token_file: str | None = None
@@ -194,7 +131,7 @@ class WebSpec(Spec):
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8080, ge=0, le=65535)
     https: bool = False
-    url: Annotated[str, AfterValidator(_public_url)] | None = None
+    url: Annotated[str, AfterValidator(public_url)] | None = None
 
     @property
     def public_url(self) -> str:
@@ -205,7 +142,7 @@ class WebSpec(Spec):
 class MqttSpec(Spec):
     """The broker: one of the campus, or an embedded one on loopback for demonstrations."""
 
-    url: Annotated[str, AfterValidator(_mqtt_url)] | None = None
+    url: Annotated[str, AfterValidator(mqtt_url)] | None = None
     embedded: bool = False
     port: int = Field(1883, ge=1, le=65535)  # of the embedded broker
     username: str | None = None
@@ -265,7 +202,7 @@ class GatewaySpec(Spec):
     """The box, or the serial port, that leads to a bus of Modbus devices."""
 
     id: Id
-    url: Annotated[str, AfterValidator(_gateway_url)]
+    url: Annotated[str, AfterValidator(gateway_url)]
     timeout: Annotated[Duration, Field(ge=timedelta(milliseconds=50), le=timedelta(minutes=1))] = (
         timedelta(seconds=1)
     )
@@ -394,7 +331,7 @@ class CampusFile(Spec):
     site: SiteSpec
     data: str = Field("var", min_length=1)
     store: StoreSpec = DuckdbStoreSpec(kind="duckdb")
-    database: Annotated[str, AfterValidator(_database)] = "sqlite"
+    database: Annotated[str, AfterValidator(tables_url)] = "sqlite"
     journal: JournalSpec = JournalSpec()
     web: WebSpec = WebSpec()
     mqtt: MqttSpec | None = None
