@@ -62,11 +62,14 @@ def edges(
     numbers = np.unique(np.asarray(points, np.int32))
     before, after = _Side(numbers, 1), _Side(numbers, -1)
     own = at_ms - at_ms % step_ms
-    _offer_rows(before, after, rollups(numbers.tolist(), own, own + step_ms), at_ms)
-    near = raw(numbers.tolist(), own, own + step_ms)
-    near = near.taken(usable(near))
-    for side, there in ((before, near.at_ms <= at_ms), (after, near.at_ms >= at_ms)):
-        side.offer(near.point[there], near.at_ms[there], near.value[there])
+    around = rollups(numbers.tolist(), own, own + step_ms)
+    _offer_rows(before, after, around, at_ms)
+    inside = (around.good > 0) & (around.first_ms < at_ms) & (at_ms < around.last_ms)
+    if inside.any():  # else first and last of the roll-up are the nearest
+        near = raw(np.unique(around.point[inside]).tolist(), own, own + step_ms)
+        near = near.taken(usable(near))
+        for side, there in ((before, near.at_ms <= at_ms), (after, near.at_ms >= at_ms)):
+            side.offer(near.point[there], near.at_ms[there], near.value[there])
     first_ms, last_ms = max(span_ms[0], EARLIEST_MS), span_ms[1]
     for start, end in _windows(own, first_ms - first_ms % step_ms, -step_ms):
         if not (asked := before.unknown(numbers)):
