@@ -40,7 +40,7 @@ def chromium() -> str | None:
     return next((found for name in CHROMIUM if (found := shutil.which(name))), None)
 
 
-View = tuple[int, str, str]
+View = tuple[str, str]
 
 
 class House(NamedTuple):
@@ -130,8 +130,8 @@ def addresses(stage: Stage) -> dict[str, str]:
     }
 
 
-def look(page: Page, name: str, address: str, picture: Path | None) -> Look:
-    """Open a page, measure it and draw it."""
+def look(page: Page, name: str, address: str, out: Path | None) -> list[Look]:
+    """Open a page, and at every width measure it and draw it."""
     errors: list[str] = []
 
     def console(line: ConsoleMessage) -> None:
@@ -145,14 +145,19 @@ def look(page: Page, name: str, address: str, picture: Path | None) -> Look:
     page.on("pageerror", broken)
     page.goto(address)
     page.wait_for_timeout(60)  # the first live values
-    measured = page.evaluate(MEASURE)
-    if picture:
-        page.screenshot(path=picture, full_page=True)
+    looks = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        measured = page.evaluate(MEASURE)
+        if out:
+            page.screenshot(path=out / f"{name}-{width}.png", full_page=True)
+        looks.append(Look(f"{name}-{width}", measured["overflow"], measured["small"]))
     page.remove_listener("console", console)
     page.remove_listener("pageerror", broken)
     if name.startswith(LOST):
         errors = [error for error in errors if "404" not in error]
-    return Look(name, measured["overflow"], measured["small"], errors)
+    looks[0].errors = errors
+    return looks
 
 
 def look_at_all(
@@ -164,10 +169,9 @@ def look_at_all(
     with served(stage) as home, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
         for scheme in schemes:
-            for width in WIDTHS:
-                for language in LANGUAGES:
-                    view = (width, language, scheme)
-                    looks += _tour(browser, paths, House(home, token, stage.public), view, out)
+            for language in LANGUAGES:
+                house = House(home, token, stage.public)
+                looks += _tour(browser, paths, house, (language, scheme), out)
         browser.close()
     return looks
 
@@ -175,20 +179,17 @@ def look_at_all(
 def _tour(
     browser: Browser, paths: Mapping[str, str], house: House, view: View, out: Path | None
 ) -> list[Look]:
-    width, language, scheme = view
-    tag, home, token = f"{language}-{width}-{scheme}", house.home, house.token
+    (language, scheme), (home, token) = view, house
     context = browser.new_context(
-        viewport={"width": width, "height": 800},
         color_scheme=scheme,  # type: ignore[arg-type] - one of the words it knows
         locale="zh-CN",
     )
     page = context.new_page()
-    looks = []
+    looks: list[Look] = []
 
     def one(name: str, path: str) -> None:
         address = f"{home}{path}{'&' if '?' in path else '?'}lang={language}"
-        picture = out / f"{name}-{tag}.png" if out else None
-        looks.append(look(page, f"{name}-{tag}", address, picture))
+        looks.extend(look(page, f"{name}-{language}-{scheme}", address, out))
 
     one("login", "/login")
     for name, path in house.public.items():

@@ -6,17 +6,11 @@ The bus is the drivers' own; the server is pymodbus's; what comes out must be th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
-from pymodbus.framer import FramerType
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
-from drivers import registry
 from hub.clock import RealClock
 from hub.ports import (
     DeviceError,
@@ -25,75 +19,16 @@ from hub.ports import (
     NoAnswerError,
     NotConnectedError,
 )
-from hub.site import Gateway, Line
 from simulators import faulty_bus
 from simulators.faults import BUSY, KINDS, Wire, WireFault
 from simulators.faulty_bus import FaultyBus
-from simulators.framing import Mbap, Rtu, crc
-from simulators.front import Front
-from simulators.modbus_server import conversation_with
-from simulators.proxy import Proxy
+from simulators.framing import crc
+from tests.simulators.faulty_stage import SCHEMES, TIMEOUT_S, Registers, real_bus, served
 
-TIMEOUT_S = 0.08
 PATIENT_S = 0.4  # where something is to come within the timeout
+HEARD_OUT_S = 1.0  # how long a foreign client waits for more
+TOGETHER = 4  # lines at once whose answers must come within the short timeout
 FOREVER = 1 << 60
-SCHEMES = ("tcp", "rtu+tcp")
-TABLES = {"holding": 1000, "input": 2000}
-
-
-class Registers:
-    """A bus in place whose registers hold their own address, and 1000 or 2000 by table."""
-
-    def __init__(self) -> None:
-        self.written: list[tuple[int, ...]] = []
-
-    async def read(self, unit_id: int, table: str, address: int, count: int) -> Sequence[int]:
-        return [TABLES[table] + address + n for n in range(count)]
-
-    async def write(self, unit_id, table, address, values, function=None) -> None:
-        self.written.append(tuple(values))
-
-    async def close(self) -> None:
-        """Have nothing to close."""
-
-
-def device(unit_id: int) -> SimDevice:
-    blocks = [
-        [SimData(0, values=[False] * 16, datatype=DataType.BITS)],
-        [SimData(0, values=[False] * 16, datatype=DataType.BITS)],
-        [SimData(0, values=[1000 + n for n in range(64)], datatype=DataType.REGISTERS)],
-        [SimData(0, values=[2000 + n for n in range(64)], datatype=DataType.REGISTERS)],
-    ]
-    return SimDevice(unit_id, tuple(blocks))
-
-
-@asynccontextmanager
-async def served(scheme: str, wire: Wire, clock: Any = None) -> AsyncIterator[Front]:
-    """Run pymodbus's server and a proxy before it."""
-    framer = FramerType.SOCKET if scheme == "tcp" else FramerType.RTU
-    server = ModbusTcpServer([device(1), device(2)], framer=framer)
-    framing = Mbap() if scheme == "tcp" else Rtu()
-    proxy = Proxy(wire, framing, clock or RealClock(1), conversation_with(server))
-    gateway = Gateway("gw", f"{scheme}://127.0.0.1:0", timedelta(seconds=TIMEOUT_S))
-    front = Front(gateway, proxy.converse)
-    try:
-        await front.start()
-        yield front
-    finally:
-        await front.stop()
-
-
-@asynccontextmanager
-async def real_bus(
-    scheme: str, port: int, timeout_s: float = TIMEOUT_S, **line: Any
-) -> AsyncIterator[Any]:
-    url = f"{scheme}://127.0.0.1:{port}"
-    gateway = Gateway("gw", url, timedelta(seconds=timeout_s), Line(**line))
-    bus = registry.open_bus(gateway, RealClock(1))
-    try:
-        yield bus
-    finally:
-        await bus.close()
 
 
 async def asked(bus: Any, address: int = 4, count: int = 3, unit_id: int = 1) -> str | list[int]:
@@ -110,6 +45,20 @@ async def asked(bus: Any, address: int = 4, count: int = 3, unit_id: int = 1) ->
 
 def fault(kind: str, **more: Any) -> WireFault:
     return WireFault(kind, 0, FOREVER, **more)
+
+
+async def of_each(judge: Callable[[str], Awaitable[None]], kinds: Iterable[str], most: int) -> None:
+    """Judge so many kinds of faults beside each other, as most is waiting; name those that fail."""
+    turn, kinds = asyncio.Semaphore(most), list(kinds)
+
+    async def one(kind: str) -> None:
+        async with turn:
+            await judge(kind)
+
+    ends = await asyncio.gather(*map(one, kinds), return_exceptions=True)
+    failed = {kind: end for kind, end in zip(kinds, ends, strict=True) if end}
+    if failed:
+        raise BaseExceptionGroup(f"failed: {', '.join(failed)}", list(failed.values()))
 
 
 RIGHT = [1004, 1005, 1006]
@@ -178,13 +127,19 @@ async def heard(port: int, question: bytes, patience_s: float) -> tuple[list[byt
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("kind", EXPECTED)
-async def test_the_proxy_changes_the_bytes_as_it_says(kind, scheme):
+async def test_the_proxy_changes_the_bytes_as_it_says(scheme):
     """Without this a proxy that does nothing would pass where the bus copes with the fault."""
-    wire = Wire([fault(kind, **MORE.get(kind, {}))], 7)
-    async with served(scheme, wire) as proxy:
-        patience_s = 0.12 if EXPECTED[kind][scheme] == "silence" else PATIENT_S
-        pieces, first_s = await heard(proxy.port, QUESTION[scheme], patience_s)
+
+    async def judge(kind: str) -> None:
+        wire = Wire([fault(kind, **MORE.get(kind, {}))], 7)
+        async with served(scheme, wire) as proxy:
+            pieces, first_s = await heard(proxy.port, QUESTION[scheme], HEARD_OUT_S)
+        _expect_changed(kind, scheme, pieces, first_s)
+
+    await of_each(judge, EXPECTED, len(EXPECTED))
+
+
+def _expect_changed(kind: str, scheme: str, pieces: Sequence[bytes], first_s: float) -> None:
     whole, answer = b"".join(pieces), ANSWER[scheme]
     unchanged = whole == answer
     match kind:
@@ -239,18 +194,21 @@ async def test_exceptions_come_with_their_code_and_eleven_is_silence(scheme, cod
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("kind", [kind for kind in EXPECTED if kind != "link_cut"])
-async def test_of_many_reads_through_a_faulty_line_not_one_is_wrong(kind, scheme):
+async def test_of_many_reads_through_a_faulty_line_not_one_is_wrong(scheme):
     """Ask for other registers each time, so that an answer to another question is seen."""
-    wire = Wire([fault(kind, share=0.4, **MORE.get(kind, {}))], 7)
-    async with served(scheme, wire) as proxy, real_bus(scheme, proxy.port) as bus:
-        right = 0
-        for n in range(12):
-            found = await asked(bus, address=3 * n % 40, count=2 + n % 3, unit_id=1 + n % 2)
-            if isinstance(found, list):
-                assert found == [1000 + 3 * n % 40 + k for k in range(2 + n % 3)]
-                right += 1
-    assert right or kind == "dropped_connection"  # that one waits before it connects again
+
+    async def judge(kind: str) -> None:
+        wire = Wire([fault(kind, share=0.4, **MORE.get(kind, {}))], 7)
+        async with served(scheme, wire) as proxy, real_bus(scheme, proxy.port) as bus:
+            right = 0
+            for n in range(12):
+                found = await asked(bus, address=3 * n % 40, count=2 + n % 3, unit_id=1 + n % 2)
+                if isinstance(found, list):
+                    assert found == [1000 + 3 * n % 40 + k for k in range(2 + n % 3)]
+                    right += 1
+        assert right or kind == "dropped_connection"  # that one waits before it connects again
+
+    await of_each(judge, (kind for kind in EXPECTED if kind != "link_cut"), TOGETHER)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
