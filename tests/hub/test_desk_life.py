@@ -188,7 +188,8 @@ class Life(RuleBasedStateMachine):
             again = Work(work.ticket, work.rule, work.interval_ms)
             for event in self.told[work.ticket.id]:
                 again.remember(event)
-            assert replace(again, watch=work.watch) == work
+            live = {"watch": work.watch, "messages": work.messages}  # of the moment alone
+            assert replace(again, **live) == work
 
     def teardown(self) -> None:
         """Check at the end that the state can be saved and loaded."""
