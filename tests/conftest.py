@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
+
+from hub import access
 
 # The programs that tests start share what the first of them compiles; most of a short one's time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -86,6 +89,14 @@ def binary() -> Callable[..., str]:
         pytest.skip(text)
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _light_passwords() -> Iterator[None]:
+    """Hash passwords with the real algorithm and parameters that cost a test nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access, "_HASHER", PasswordHasher(1, 8, 1))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from hub.store.influx_lines import quoted
 from hub.store.influx_server import shown
 from tests.contract.proxy import Proxy
 from tests.contract.readings import POINTS
-from tests.contract.servers import influxd, victoria_metrics
+from tests.contract.servers import PATIENCE_S, influxd, victoria_metrics
 
 # "influx-v2": the same server behind our proxy, as one that knows /api/v2/write.
 KINDS = ["memory", "duckdb", "influx", "influx-v2"]
@@ -56,7 +56,9 @@ def influx_bucket(influx_url: str) -> str:
 
 def new_bucket(url: str) -> str:
     name = f"hub{os.urandom(4).hex()}"
-    httpx.post(f"{url}/query", params={"q": f'CREATE DATABASE "{name}"'}).raise_for_status()
+    httpx.post(
+        f"{url}/query", params={"q": f'CREATE DATABASE "{name}"'}, timeout=PATIENCE_S
+    ).raise_for_status()
     return name
 
 
@@ -78,13 +80,17 @@ def influx_named(request: pytest.FixtureRequest) -> dict[str, str]:
         return named
     named["bucket"] = new_bucket(named["url"])
     drop = {"q": f'DROP DATABASE "{named["bucket"]}"'}
-    request.addfinalizer(lambda: httpx.post(f"{named['url']}/query", params=drop))
+    request.addfinalizer(
+        lambda: httpx.post(f"{named['url']}/query", params=drop, timeout=PATIENCE_S)
+    )
     return named
 
 
 def empty(url: str, bucket: str, token: str = "", org: str = "") -> None:
     """Take away what an earlier test has left in a bucket."""
-    with httpx.Client(base_url=url, auth=shown(token), params={"db": bucket}) as client:
+    with httpx.Client(
+        base_url=url, auth=shown(token), params={"db": bucket}, timeout=PATIENCE_S
+    ) as client:
         found = client.post("/query", params={"q": "SHOW MEASUREMENTS"}).raise_for_status()
         for series in found.json()["results"][0].get("series", []):
             for (name,) in series["values"]:

@@ -11,7 +11,8 @@ import httpx
 
 from tests.ports import free_port, free_ports
 
-UP_S = 30.0
+UP_S = 90.0
+PATIENCE_S = 60.0  # of who asks a server; the machine may be busy
 
 
 @contextlib.contextmanager
@@ -30,7 +31,7 @@ def running(command: Sequence[str | Path], url: str, log: Path) -> Iterator[str]
             time.sleep(0.05)
         yield url
         server.send_signal(signal.SIGTERM)
-        server.wait(10)
+        server.wait(PATIENCE_S)
     finally:  # a process that is left behind fails another test
         server.kill()
         server.wait()

@@ -23,7 +23,7 @@ from hub.store.influx_server import Address
 from tests.contract.conftest import new_bucket
 from tests.contract.proxy import DEAD, NEW_PATH, Answer, Asked, Fault, Proxy
 from tests.contract.readings import BAD, EVER, HOUR, MINUTE, NAN, POINTS, T0, batch, rows_of
-from tests.contract.servers import influxd
+from tests.contract.servers import PATIENCE_S, influxd
 from tests.ports import free_port
 
 LATE = batch((1, T0 - 9 * HOUR, 4.5), (3, T0, 5.0), (2, T0 + 1, NAN, BAD), received_ms=T0 + HOUR)
@@ -50,11 +50,13 @@ class Bench:
 
     def write(self, line: str) -> None:
         params = {"db": self.bucket, "precision": "ms"}
-        httpx.post(f"{self.upstream}/write", params=params, content=line).raise_for_status()
+        httpx.post(
+            f"{self.upstream}/write", params=params, content=line, timeout=PATIENCE_S
+        ).raise_for_status()
 
     def query(self, query: str) -> Any:
         params = {"db": self.bucket, "q": query, "epoch": "ms"}
-        answer = httpx.post(f"{self.upstream}/query", params=params)
+        answer = httpx.post(f"{self.upstream}/query", params=params, timeout=PATIENCE_S)
         return answer.json()["results"][0].get("series", [])
 
 
@@ -159,7 +161,9 @@ def test_a_server_that_is_killed_and_comes_back_has_everything(
     with pytest.raises(StoreError, match="no answer"):  # it is not up yet
         store.applied()
     with contextlib.suppress(KeyError), influxd(program, tmp_path, port) as url:
-        httpx.post(f"{url}/query", params={"q": "CREATE DATABASE campus"}).raise_for_status()
+        httpx.post(
+            f"{url}/query", params={"q": "CREATE DATABASE campus"}, timeout=PATIENCE_S
+        ).raise_for_status()
         store.append(batch((1, T0, 1.0)), 1)
         raise KeyError  # leaves the block by SIGKILL
     with pytest.raises(StoreError, match="no answer"):
@@ -463,9 +467,12 @@ def test_a_wrong_token_is_said_and_a_user_of_1x_is_let_in(
 ) -> None:
     with influxd(binary("influxd", "/usr/sbin"), tmp_path, auth=True) as url:
         make = "CREATE USER hub WITH PASSWORD 'se:cret' WITH ALL PRIVILEGES"
-        httpx.post(f"{url}/query", params={"q": make}).raise_for_status()
+        httpx.post(f"{url}/query", params={"q": make}, timeout=PATIENCE_S).raise_for_status()
         httpx.post(
-            f"{url}/query", params={"q": "CREATE DATABASE a"}, auth=("hub", "se:cret")
+            f"{url}/query",
+            params={"q": "CREATE DATABASE a"},
+            auth=("hub", "se:cret"),
+            timeout=PATIENCE_S,
         ).raise_for_status()
         for token in ("", "hub:wrong", "nonsense"):
             store = InfluxStore(POINTS, Address(url, "a", token=token))

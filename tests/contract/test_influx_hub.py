@@ -18,7 +18,7 @@ from hub.ports import StoreError
 from hub.recorder import Recorder
 from hub.settings import load
 from tests.contract.readings import MINUTE, T0
-from tests.contract.servers import influxd
+from tests.contract.servers import PATIENCE_S, influxd
 from tests.ports import free_port
 
 CAMPUS = """\
@@ -51,7 +51,9 @@ def record(kept: Kept, clock: RealClock, *, away: bool = False) -> None:
 
 def make_databases(url: str) -> None:
     for name in ("days", "ever"):
-        httpx.post(f"{url}/query", params={"q": f"CREATE DATABASE {name}"}).raise_for_status()
+        httpx.post(
+            f"{url}/query", params={"q": f"CREATE DATABASE {name}"}, timeout=PATIENCE_S
+        ).raise_for_status()
 
 
 async def opened(folder: Path, clock: RealClock) -> tuple[Kept, AsyncExitStack]:
@@ -107,6 +109,7 @@ def test_a_refused_reading_is_among_the_dead_letters_of_the_hub(
         f"{influx_url}/write",
         params={"db": influx_bucket, "precision": "ms"},
         content=f'{name},device=a/m,point=1 value="words" {T0}',
+        timeout=PATIENCE_S,
     ).raise_for_status()
     journaled(kept.journal, T0)
     record(kept, clock)

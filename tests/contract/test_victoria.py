@@ -16,6 +16,7 @@ from hub.store.influx_lines import Heads, reading_lines
 from hub.store.influx_sender import Sender
 from hub.store.influx_server import Address, Server
 from tests.contract.readings import BAD, MISSING, NAN, NO_CLOCK, POINTS, batch
+from tests.contract.servers import PATIENCE_S
 
 T0 = 1_700_000_000_000  # it drops what is more than two days ahead of its clock
 
@@ -30,8 +31,10 @@ def sent(url: str, bucket: str, said: Batch, letters: list[str]) -> None:
 
 def exported(url: str) -> dict[tuple[str, str], list[tuple[int, float]]]:
     """Return the samples of each metric and point; it keeps no buckets apart on this path."""
-    httpx.get(f"{url}/internal/force_flush").raise_for_status()
-    answer = httpx.get(f"{url}/api/v1/export", params={"match[]": '{__name__!=""}'})
+    httpx.get(f"{url}/internal/force_flush", timeout=PATIENCE_S).raise_for_status()
+    answer = httpx.get(
+        f"{url}/api/v1/export", params={"match[]": '{__name__!=""}'}, timeout=PATIENCE_S
+    )
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for line in answer.text.splitlines():
         said: dict[str, Any] = json.loads(line)

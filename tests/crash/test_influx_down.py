@@ -23,7 +23,7 @@ from hub.model import Batch, Point, Text
 from hub.recorder import Recorder
 from hub.store.influx import InfluxStore
 from hub.store.influx_server import Address
-from tests.contract.servers import influxd
+from tests.contract.servers import PATIENCE_S, influxd
 from tests.ports import free_port
 
 PER_S = 5000  # full load: 5,000 devices of ten points every ten seconds
@@ -191,7 +191,9 @@ async def test_an_hour_without_influxdb_loses_nothing_and_is_caught_up_beside_li
 
 
 def make_database(url: str) -> None:
-    httpx.post(f"{url}/query", params={"q": "CREATE DATABASE campus"}).raise_for_status()
+    httpx.post(
+        f"{url}/query", params={"q": "CREATE DATABASE campus"}, timeout=PATIENCE_S
+    ).raise_for_status()
 
 
 def counted(url: str) -> list[float]:

@@ -132,7 +132,7 @@ def test_a_killed_hub_s_command_is_settled_by_the_next_one_and_sent_once(tmp_pat
         device.reticent = False
         with (
             running_hub(folder, first=False) as hub,
-            httpx.Client(base_url=hub.address, trust_env=False, timeout=10) as http,
+            httpx.Client(base_url=hub.address, trust_env=False, timeout=60) as http,
         ):
             http.post("/login", data={"name": "admin", "password": PASSWORD})
             wait_for("the outcome", lambda: kept(http)["outcome"] == "done")

@@ -9,19 +9,12 @@ import httpx
 import pytest
 from argon2 import PasswordHasher
 
-from hub import access
 from hub.database import users
 from hub.web import Parts, build
 from tests.pages.stage import PASSWORD, Stage
 
 HOME = "http://hub"
-HASH = PasswordHasher().hash(PASSWORD)
-
-
-@pytest.fixture(autouse=True)
-def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords lightly: the real cost is tested with access."""
-    monkeypatch.setattr(access, "_HASHER", PasswordHasher(1, 8, 1))
+HASH = PasswordHasher(1, 8, 1).hash(PASSWORD)
 
 
 class Person(httpx.AsyncClient):

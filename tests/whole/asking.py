@@ -18,6 +18,8 @@ from hub.ports import NoAnswerError
 from hub.settings import load
 from hub.whole import Hub
 
+PATIENCE_S = 60.0  # of who asks a hub; the machine may be busy
+
 
 class NoBus:
     """A gateway that nobody reaches."""
@@ -47,7 +49,9 @@ async def command(*words: str | Path) -> int:
 async def local(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     with short_path(load(folder).socket_file) as path:
         transport = httpx.AsyncHTTPTransport(uds=path)
-        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://hub", timeout=PATIENCE_S
+        ) as http:
             yield http
 
 

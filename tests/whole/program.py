@@ -77,7 +77,7 @@ def signed_in(
     address: str | None, password: str | None, name: str = "admin"
 ) -> Iterator[httpx.Client]:
     """Open a browser whose owner signs in with a password of once, and chooses PASSWORD."""
-    with httpx.Client(base_url=address or "", trust_env=False, timeout=10) as http:
+    with httpx.Client(base_url=address or "", trust_env=False, timeout=PATIENCE_S) as http:
         http.post("/login", data={"name": name, "password": password})
         token = re.search(r'name="csrf" value="([^"]+)"', http.get("/password").text)
         assert token, "signing in did not work"

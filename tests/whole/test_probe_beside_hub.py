@@ -130,7 +130,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         running(settings, RealClock(), Outside()) as hub,
     ):
         for name, role in ((USER, "duty"), ("wang", "crew")):
-            hash_ = PasswordHasher().hash(PASSWORD)
+            hash_ = PasswordHasher(1, 8, 1).hash(PASSWORD)
             users.add(hub.kept.database, users.User(name, hash_, role, False, START_MS))
         await heard(hub)
         yield Scene(hub, tmp_path, wire, meters)

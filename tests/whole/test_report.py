@@ -20,7 +20,7 @@ from hub.clock import RealClock
 from hub.kept import open_kept
 from hub.model import Batch
 from hub.settings import Settings, load
-from tests.whole.asking import command, hub_of, local, rows
+from tests.whole.asking import PATIENCE_S, command, hub_of, local, rows
 from tests.whole.site import BUILDING, write_site
 
 MINUTE_MS = 60_000
@@ -228,7 +228,9 @@ async def test_only_who_may_open_the_socket_reads_and_nobody_acts(site: Path) ->
             answer = await http.post(path, json={}, headers={"X-CSRF-Token": ""})
             assert answer.status_code == 405
         assert (await http.get("/api/v1/simulators")).status_code in (403, 404)
-        async with httpx.AsyncClient(base_url=hub.address or "", trust_env=False) as other:
+        async with httpx.AsyncClient(
+            base_url=hub.address or "", trust_env=False, timeout=PATIENCE_S
+        ) as other:
             assert (await other.get("/api/v1/places")).status_code == 401
             disguised = {"campus_hub.local": "1", "X-Campus-Hub-Local": "true"}
             assert (await other.get("/api/v1/places", headers=disguised)).status_code == 401

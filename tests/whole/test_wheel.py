@@ -45,7 +45,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [
             sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-            "--no-deps", "--no-index", "--target", str(target), str(wheel),
+            "--no-deps", "--no-index", "--no-compile", "--target", str(target), str(wheel),
         ],
         check=True, capture_output=True,
     )  # fmt: skip
@@ -115,7 +115,8 @@ def test_an_installed_wheel_serves_its_pages(installed: Path, tmp_path: Path) ->
         "from pathlib import Path\n"
         "async def look():\n"
         "    async with running(load(Path('config')), RealClock(), Outside(memory=True)) as hub:\n"
-        "        async with httpx.AsyncClient(base_url=hub.address, trust_env=False) as http:\n"
+        "        web = httpx.AsyncClient(base_url=hub.address, trust_env=False, timeout=60)\n"
+        "        async with web as http:\n"
         "            page = await http.get('/login')\n"
         "            sheet = page.text.split('href=\"/static/')[1].split('\"')[0]\n"
         "            print(page.status_code, (await http.get('/static/' + sheet)).status_code)\n"
@@ -136,6 +137,6 @@ def _run(installed: Path, folder: Path, *arguments: str) -> subprocess.Completed
         env=os.environ | {"PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
