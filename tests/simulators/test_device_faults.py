@@ -138,23 +138,28 @@ def test_a_slow_fault_is_evident_from_when_it_shows_and_not_from_its_start(what,
     assert kind not in twin.evident_ms
 
 
-class Frost(Climate):
-    """A day on which it freezes."""
+class Air(Climate):
+    """Air that is as cold all day."""
+
+    def __init__(self, degrees: float) -> None:
+        self._degrees = degrees
 
     def outdoor(self, at_ms: int) -> float:
-        return -2.0
+        return self._degrees
 
 
-@pytest.mark.parametrize(("climate", "freezes"), [(Frost(), True), (Climate(), False)])
-def test_what_stands_in_a_loop_freezes_only_while_it_freezes_outside(climate, freezes):
-    lived = Lived()
+@pytest.mark.parametrize(
+    ("air", "cold", "freezes"), [(-2.0, True, True), (3.0, True, False), (9.0, False, False)]
+)
+def test_what_stands_in_a_loop_freezes_only_while_it_freezes_outside(air, cold, freezes):
+    lived, climate = Lived(), Air(air)
     twin = lived.boiler = BoilerTwin(named("d/boiler-1", "boiler"), 3, lived.now_ms, 8, climate)
     lived.plant = Plant([twin], [], lived.now_ms, climate)
     began_ms = lived.now_ms
     twin.fault("pump_failed")
     shown = lived.shown(twin, 180)
     icy = [n for n, now in enumerate(shown, 1) if now["return_temperature"] < 5]
-    assert bool(icy) == freezes == ("freezing" in twin.evident_ms)
+    assert (bool(icy), "freezing" in twin.evident_ms) == (cold, freezes)
     if freezes:
         assert 0 <= began_ms + icy[0] * MINUTE - twin.evident_ms["freezing"] < MINUTE
     twin.repair("circulation-pump")
