@@ -154,8 +154,12 @@ def measure(folder: Path, lone: int, storm: int) -> bool:
             before = len(heard)
             line.say(devices[lone : lone + storm], broken=True)
             told.wait(lone + storm)
-            late = told.seconds()
-    messages = len(heard) - before
+            return judge(told.seconds(), last_s, storm, len(heard) - before)
+
+
+def judge(late: Sequence[float], last_s: Sequence[float], storm: int, messages: int) -> bool:
+    """Print the figures; ``last_s`` is of the lone faults, which come first in ``late``."""
+    lone = len(last_s)
     held = _row("lone, alarm to channel", late[:lone], lone, LONE_GOAL_S)
     held &= _row("lone, reading to webhook", last_s, lone, LONE_GOAL_S)
     held &= _row("storm, alarm to channel", late[lone:], storm, STORM_GOAL_S)

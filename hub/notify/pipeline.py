@@ -23,7 +23,7 @@ from hub.notify import link, words
 from hub.notify.allowance import Allowance
 from hub.notify.letter import Letter, joined, letters_of
 from hub.notify.people import People, Person, quiet_until_ms
-from hub.notify.route import BACK_OFF_S, PATIENCE_S, Routes
+from hub.notify.route import PATIENCE_S, Routes
 from hub.ports import ChannelError, Clock, Notifier, StoreError
 from hub.secret import Secret
 
@@ -33,6 +33,7 @@ Letters = list[Letter]
 Enter = Callable[[Entry], None]
 SINGLY = 3  # so many at once are messages of their own; more of them are one
 LOOK_S = 60.0
+AGAIN_S = 1.0  # after the database was away: it has waited 5 s by itself
 
 
 class LogNotifier:
@@ -115,7 +116,7 @@ class Pipeline:
             next_ms = await self._outbox(lambda: outbox.next_ms(self._database, busy))
         except StoreError as error:
             log.warning("outbox waits: %s", error)
-            return BACK_OFF_S[0]
+            return AGAIN_S
         waits_s = [] if self._clock.virtual else [LOOK_S]  # a clock may be put forward
         if (rest_s := self._allowance.rest_s()) is not None:
             waits_s.append(rest_s)
@@ -149,7 +150,7 @@ class Pipeline:
             await self._lead(letters)
         except StoreError as error:
             log.warning("outbox waits: %s: %s", who, error)
-            self._allowance.rest(who, BACK_OFF_S[0])
+            self._allowance.rest(who, AGAIN_S)
         finally:
             self._some.set()
 

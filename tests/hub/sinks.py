@@ -33,6 +33,7 @@ class HttpSink:
     port: int = 0
     behaviour: str = "take"  # or fail, drop, refuse, redirect, stall
     posts: list[Post] = field(default_factory=list)
+    outlasted: bool = False  # who asked was still there when it would stall no longer
     released: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -56,7 +57,7 @@ def http_sink() -> Iterator[HttpSink]:
 
         def _answer(self, behaviour: str) -> None:
             if behaviour == "stall":
-                sink.released.wait(60)
+                sink.outlasted |= not sink.released.wait(60)
             if behaviour in ("drop", "stall"):
                 self.close_connection = True
                 return

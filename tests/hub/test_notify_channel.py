@@ -90,6 +90,7 @@ async def test_a_server_that_never_answers_is_given_up(
     hook = channel(f"json://127.0.0.1:{http.port}/hook?rto=900")
     with pytest.raises(ChannelError, match="onnection"):
         await hook.send(KEY, "s", "b")
+    assert not http.outlasted
 
 
 @pytest.mark.parametrize("url", ROBOTS)

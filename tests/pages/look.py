@@ -15,6 +15,7 @@ import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
 from hub.database import records
+from hub.notify import link
 from hub.web import build
 from tests.pages import residents
 from tests.pages.stage import Stage
@@ -96,6 +97,12 @@ def addresses(stage: Stage) -> dict[str, str]:
         f"ticket-{ticket.state}": f"/tickets/{ticket.id}"
         for ticket in records.tickets(stage.database)
     }
+    links = {
+        "message-link" + ("" if ticket.responded_ms is None else "-done"): link.written(
+            stage.parts.secret, link.Ask(ticket.id, "li", stage.clock.now_ms() + 1)
+        )
+        for ticket in records.tickets(stage.database)
+    }
     alarms: dict[str, str] = {}
     for alarm in records.alarms(stage.database, limit=1000):
         name = f"{alarm.rule}-{alarm.state}"
@@ -116,6 +123,7 @@ def addresses(stage: Stage) -> dict[str, str]:
         "tickets": "/tickets",
         "tickets-closed": "/tickets?show=closed",
         **tickets,
+        **links,
         "alarms": "/alarms",
         "alarms-held": "/alarms?show=held",
         "alarms-past": "/alarms?show=past",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "link-title": ("确认接单", "Acknowledge a ticket"),
-    "link-as": ("以 {person} 的身份确认", "You acknowledge as {person}"),
+    "link-as": ("以 {person} 的身份确认。", "You acknowledge as {person}."),
     "link-press": (
         "打开本页不会改变任何内容。按下按钮才表示您已看到并接手。",
         "Opening this page changed nothing. Press to say that you saw it and take it.",
