@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
 from hub.cli import run
-from hub.database import chain, effects
+from hub.database import chain, effects, records
 from hub.database.chain import FILE, Head, sealed, verify
-from hub.database.connection import Database, open_database
+from hub.database.connection import Database, _engine, open_database
+from hub.database.effects import _row
+from hub.database.migration import _config
 from hub.database.schema import ticket_events
 from hub.model import TicketEvent
 from hub.ports import Refused
@@ -219,3 +223,32 @@ async def test_the_daily_report_tells_the_head(whole, tmp_path) -> None:
     (folder / FILE).write_text("nonsense\n", "ascii")
     with pytest.raises(Refused, match=r"ticket-chain\.csv:1"):
         chain.told_in(folder / FILE)
+
+
+def test_a_history_of_before_the_chain_is_sealed_as_it_stands(where) -> None:
+    """The tables of the revision before, with tickets in them, get their seals on opening."""
+    engine = _engine(where)
+    with engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        old = sa.MetaData()
+        old.reflect(connection, only=["tickets", "ticket_events"])
+        row = {key: value for key, value in _row(TICKET).items() if key in old.tables["tickets"].c}
+        connection.execute(old.tables["tickets"].insert(), [row | {"closed_ms": 9000}])
+        events = [
+            {"ticket": TICKET.id, "n": n, "kind": "note", "actor": "li", "at_ms": 5000 - n // 2}
+            for n in range(5)
+        ]
+        table = old.tables["ticket_events"]
+        connection.execute(table.insert(), [one | {"detail": {"n": one["n"]}} for one in events])
+    engine.dispose()
+    database = open_database(where)
+    found = verify(database)
+    assert (found.last.seq, found.troubles) == (5, [])
+    history = records.events(database, TICKET.id)
+    assert [(one.n, one.received_ms) for one in history] == [(n, 5000 - n // 2) for n in range(5)]
+    assert records.ticket(database, TICKET.id).closing == "proven"
+    effects.apply(database, 1, [replace(TICKET, closed_ms=9000), event(5)])
+    assert verify(database).last.seq == 6
+    database.close()

@@ -34,6 +34,8 @@ def upgrade() -> None:
         sa.Column("reports", sa.Integer(), nullable=False, server_default="0"),
     ):
         op.add_column("tickets", column)
+    op.drop_index(op.f("ix_tickets_state"), table_name="tickets")
+    op.create_index("ix_tickets_state_opened", "tickets", ["state", "opened_ms"], unique=False)
     op.create_index(op.f("ix_tickets_problem"), "tickets", ["problem"], unique=False)
     op.execute("UPDATE tickets SET closing = 'proven' WHERE closed_ms IS NOT NULL")
     op.create_table(
