@@ -82,25 +82,27 @@ async def tickets(request: Request, viewer: Sees, show: str = "open", offset: in
     crews = own_crews(parts, viewer)
     own = {} if crews is None else {"crew": crews}
     open_ = records.Filter(states=OPEN, values=own)
-    found = await parts.database_worker.run(
-        lambda: records.tickets(parts.database, open_, limit=MOST)
-    )
-    found.sort(key=lambda ticket: promise.urgency(ticket, page.now_ms))
-    late = sum(promise.is_late(ticket, page.now_ms) for ticket in found)
-    wanted = records.Filter(states=(TicketState.CLOSED,), values=own)
-    shown = found[offset : offset + PAGE + 1]
-    if closed:
-        shown = await parts.database_worker.run(
-            lambda: records.tickets(parts.database, wanted, limit=PAGE + 1, offset=offset)
+    late = open_._replace(late_ms=page.now_ms)
+    wanted = records.Filter(states=(TicketState.CLOSED,), values=own) if closed else open_
+    limit, begin = (PAGE + 1, offset) if closed else (MOST, 0)
+    shown, open_count, late_count = await parts.database_worker.run(
+        lambda: (
+            records.tickets(parts.database, wanted, limit=limit, offset=begin),
+            records.count_tickets(parts.database, open_),
+            records.count_tickets(parts.database, late),
         )
+    )
+    if not closed:
+        shown.sort(key=lambda ticket: promise.urgency(ticket, page.now_ms))
+        shown = shown[offset : offset + PAGE + 1]
     more = "?" + urlencode({"show": show, "offset": offset + PAGE}) if len(shown) > PAGE else ""
     return page.render(
         "tickets.html",
         section="tickets",
         tickets=shown[:PAGE],
         closed=closed,
-        open_count=len(found),
-        late=late,
+        open_count=open_count,
+        late=late_count,
         next_page=more,
     )
 
