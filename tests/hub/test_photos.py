@@ -162,7 +162,7 @@ async def test_a_photo_is_kept_once_under_its_sum_for_its_owner_only(tmp_path: P
 
 @pytest.mark.parametrize("folder", [True, False])
 async def test_nothing_but_a_photo_is_ever_read(tmp_path: Path, folder) -> None:
-    (tmp_path / "secret").write_text("x")
+    (tmp_path / "secret.jpg").write_text("x")
     photos = Photos(tmp_path / "photos" if folder else None, InlineWorker())
     assert await photos.read(await photos.keep(BytesIO(picture()))) is not None
     for id_ in ("../secret", "0" * 64, "", "A" * 64, "0" * 63 + "\n", "/etc/passwd"):

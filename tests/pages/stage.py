@@ -73,6 +73,12 @@ def _settings() -> Settings:
     return with_early_tank(load(CONFIG))
 
 
+@functools.cache
+def shipped_settings() -> Settings:
+    """Read the shipped site once for all stages."""
+    return with_early_tank(load(CONFIG))
+
+
 class StageClock(RealClock):
     """Time that stands where it is put; the same seed for everybody."""
 
