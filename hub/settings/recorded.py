@@ -19,10 +19,8 @@ from hub.settings.folder import (
     REPORTS,
     ROSTER,
     TARIFFS,
-    Beside,
-    Settings,
-    settled,
 )
+from hub.settings.in_force import Beside, Settings, settled
 
 
 def recorded(content: Mapping[str, Json], folder: Path) -> Settings:

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hub.model import Point, Text
-from hub.settings.folder import Settings
+from hub.settings.in_force import Settings
 from hub.settings.spec import DeviceSpec, GatewaySpec, PlaceSpec
 from hub.site import Device, Gateway, Line, Place, Site
 
