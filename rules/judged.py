@@ -81,6 +81,8 @@ class Judged(Unread):
 
     def save(self) -> dict[str, Json]:
         """Return the state as JSON; empty when the machine is as new."""
+        if not self._day:  # nothing was heard yet
+            return {}
         state, value, limit, facts, grave = self._last
         saved: dict[str, Json] = {
             "active": self.active,
@@ -90,7 +92,7 @@ class Judged(Unread):
             "since": self._since_ms,
             "at": self._at_ms,
             "day": self._day,
-            "last": [state, value, limit, dict(facts), grave] if self._day else None,
+            "last": [state, value, limit, dict(facts), grave],
         }
         return {name: value for name, value in saved.items() if value}
 

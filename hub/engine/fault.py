@@ -107,6 +107,9 @@ class Fault:
 
     def save(self) -> dict[str, Json]:
         """Return the state as JSON, that of the machine apart; empty when nothing happened."""
+        # Of nearly all nothing did, and all are asked every minute.
+        if not (self.alarm or self.rises or self.fell or self.pending or self.pending_ms):
+            return {}
         state: dict[str, Json] = {
             "alarm": asdict(self.alarm) if self.alarm else None,
             "events": self.events if self.alarm else 0,
