@@ -7,16 +7,15 @@ the batches they came in; only ticks, actions and the like move the time forward
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 import orjson
 
 from hub.desk import Action, Desk, Work, cause_of
-from hub.desk.action import action_of
 from hub.desk.duty import Duty
 from hub.desk.section import Opening, Swapping
 from hub.engine.agenda import Agenda
 from hub.engine.alarms import Alarms, stands
+from hub.engine.deeds import Answer, Deeds
 from hub.engine.fault import Fault, faults_of, said_in
 from hub.engine.hearing import Heard, Hearing
 from hub.engine.holds import Holds
@@ -41,16 +40,7 @@ from rules.told import Said
 from rules.watch import Watch, Watched
 
 VERSION = 5  # of the saved state
-REMEMBERED_ACTIONS = 1000
 HOUR_MS = 3_600_000
-
-
-class Answer(NamedTuple):
-    """What became of an action: its ticket, alarm or outage, or why it was refused."""
-
-    action: str
-    subject: str
-    refusal: str | None = None
 
 
 class Core:
@@ -64,7 +54,7 @@ class Core:
         calendar: Calendar | None = None,
         roster: Roster | None = None,
     ) -> None:
-        self.answer: Answer | None = None
+        self._deeds = Deeds()
         self._site = site
         dates = calendar or Calendar(NO_CALENDAR, site.zone)
         duty = Duty(roster, site) if roster else None
@@ -84,10 +74,14 @@ class Core:
         holds = Holds(self._outages, calendar, self._modes, self._roots)
         self._alarms = Alarms(self._desk, holds, self._schedule)
         self._planning = Planning(site, self._outages, self._alarms, self._faults)
-        self._acted: dict[str, str] = {}  # of the latest actions, what they were about
         self._agenda = Agenda()
         self._now_ms = 0
         self._listening = False
+
+    @property
+    def answer(self) -> Answer | None:
+        """Return what became of the action that the last entry was; None when it was none."""
+        return self._deeds.answer
 
     @property
     def late(self) -> int:
@@ -122,14 +116,14 @@ class Core:
     def step(self, seq: int, entry: Entry) -> list[Effect]:
         """Take one entry of the journal and return what it changes, in its order."""
         del seq  # the log must not depend on how the stream was cut into entries
-        self.answer = None
+        self._deeds.answer = None
         if entry.batch is not None:
             return self._read(entry.batch)  # what fails in it is told with the next tick
         begins = entry.kind is EntryKind.CONFIGURATION or "listening" in entry.content
         effects = self._listen(entry.at_ms) if begins or not self._listening else []
         effects += self._advance(entry.at_ms) + self._hear_failures()
         if entry.kind is EntryKind.ACTION:
-            effects += self._act(entry.content)
+            effects += self._deeds.take(entry.content, self._act)
         elif entry.kind is EntryKind.HEALTH:
             effects += self._hear(entry)
         elif entry.kind is EntryKind.JUDGEMENT:
@@ -180,7 +174,7 @@ class Core:
             "now": self._now_ms,
             "listening": self._listening,
             "watch": self._watch.save(),
-            "acted": list(self._acted.items()),
+            "acted": self._deeds.save(),
             "desk": self._desk.save(),
             "outages": self._outages.save(),
             "floods": self._alarms.floods.save(),
@@ -197,7 +191,7 @@ class Core:
             raise ValueError(f"version {saved.get('version')} is not {VERSION}")
         self._now_ms, self._listening = saved["now"], saved["listening"]
         self._watch.load(saved["watch"])
-        self._acted = dict(saved["acted"])
+        self._deeds.load(saved["acted"])
         self._desk.load(saved["desk"], self._rule_of)
         self._desk.book.heard_ms = self._now_ms
         self._outages.load(saved["outages"])
@@ -346,24 +340,7 @@ class Core:
         said = Said(at_ms, lost, value=float(lines.lost), limit=float(lines.all))
         return self._hear_own("uplink", said)
 
-    def _act(self, content: Mapping[str, Any]) -> list[Effect]:
-        action_id = str(content.get("id", ""))
-        if subject := self._acted.get(action_id):  # told twice: it has its effect already
-            self.answer = Answer(action_id, subject)
-            return []
-        try:
-            action = action_of(content)
-            subject, effects = self._acted_on(action)
-        except Refused as refusal:
-            self.answer = Answer(action_id, "", str(refusal))
-            return []
-        self._acted[action.id] = subject
-        if len(self._acted) > REMEMBERED_ACTIONS:
-            del self._acted[next(iter(self._acted))]
-        self.answer = Answer(action.id, subject)
-        return effects
-
-    def _acted_on(self, action: Action) -> tuple[str, list[Effect]]:
+    def _act(self, action: Action) -> tuple[str, list[Effect]]:
         """Do what somebody did, or raise Refused; return what it is about and what changed."""
         if action.alarm:
             fault = self._alarms.by_id.get(action.alarm)
