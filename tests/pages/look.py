@@ -187,7 +187,7 @@ def look_at_all(
 def _tour(
     browser: Browser, paths: Mapping[str, str], house: House, view: View, out: Path | None
 ) -> list[Look]:
-    (language, scheme), (home, token) = view, house
+    (language, scheme), (home, token, public) = view, house
     context = browser.new_context(
         color_scheme=scheme,  # type: ignore[arg-type] - one of the words it knows
         locale="zh-CN",
@@ -200,7 +200,7 @@ def _tour(
         looks.extend(look(page, f"{name}-{language}-{scheme}", address, out))
 
     one("login", "/login")
-    for name, path in house.public.items():
+    for name, path in public.items():
         one(name, path)
     context.add_cookies([{"name": "campus_hub", "value": token, "url": home}])
     one("password", "/password")

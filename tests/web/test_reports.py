@@ -140,8 +140,9 @@ async def test_a_report_joins_the_ticket_of_the_alarm_that_it_plausibly_is(playe
         assert {one.rule for one in opened} == {"light", "no-water"}
         # Telemetry proves an alarm's fix: a resident cannot close it.
         assert "/close" not in (await person.get(address)).text
-        answer = await person.post(address + "/close", data={"seen": "0"})
+        answer = await person.post(address + "/close", data={"seen": "0", "words": "it works"})
         assert answer.status_code == 422
+        assert records.ticket(played.database, alarm.id).closed_ms is None
         # At its door a room's own readings are nobody's business.
         (silent,) = [
             one for one in records.open_tickets(played.database) if one.rule == "meter-silent"

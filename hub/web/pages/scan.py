@@ -16,13 +16,13 @@ from hub.labels import PATH, Label
 from hub.model import Ticket
 from hub.ports import Refused
 from hub.web import promise
-from hub.web.own import check_may, sees
+from hub.web.own import sees
 from hub.web.pages.frame import Frame
 from hub.web.pages.reporting import HOME, Wanted, groups, source_of
 from hub.web.pages.sign_in import SEE_OTHER
 from hub.web.parts import Parts, parts_of
 from hub.web.problem import Problem
-from hub.web.session import Sees, viewer_or_none
+from hub.web.session import Crews, viewer_or_none
 
 router = APIRouter(include_in_schema=False)
 FORGED_PER_SOURCE = 10
@@ -87,10 +87,9 @@ async def scanned(request: Request, code: str) -> Response:
 
 @router.post(PATH + "{code:path}")
 async def arrive(
-    request: Request, code: str, viewer: Sees, said: Annotated[Arrival, Form()]
+    request: Request, code: str, viewer: Crews, said: Annotated[Arrival, Form()]
 ) -> Response:
     """Note that somebody who scanned the label is on site."""
-    check_may(viewer, "arrive")
     page = Frame.of(request, viewer)
     parts, label = page.parts, await _read(request, code)
     ticket = await parts.database_worker.run(lambda: records.ticket(parts.database, said.ticket))

@@ -17,13 +17,13 @@ from hub.database import records, reports
 from hub.model import Ticket, TicketEvent, TicketState
 from hub.ports import Refused
 from hub.web import promise, reasons
-from hub.web.own import check_may, own_crews, sees
+from hub.web.own import own_crews, sees
 from hub.web.pages import evidence
 from hub.web.pages.frame import Frame
 from hub.web.pages.sign_in import SEE_OTHER
 from hub.web.parts import Parts
 from hub.web.problem import Problem
-from hub.web.session import Sees
+from hub.web.session import Crews, Sees
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
@@ -167,11 +167,10 @@ async def report(
     request: Request,
     id_: str,
     kind: ReportKind,
-    viewer: Sees,
+    viewer: Crews,
     said: Annotated[ReportForm, Form()],
 ) -> Response:
     """Take a person's report and show the ticket again."""
-    check_may(viewer, kind)
     page = Frame.of(request, viewer)
     await page.parts.database_worker.run(lambda: found(page.parts, viewer, id_))
     action = {
