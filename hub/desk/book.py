@@ -21,6 +21,8 @@ HUB = "hub"  # the actor of what nobody did
 RuleOf = Callable[[str], tuple[Rule | None, int]]
 PLANS = ("paused", "resumed", "escalated", "reclassified", "reopened")
 """The events after which the deadlines are others."""
+DATED = ("opened", *PLANS)
+"""The events that say which deadlines hold from then on."""
 ANEW: Mapping[str, Any] = {
     **dict.fromkeys(("responded_ms", "on_site_ms", "crew_ms", "fixed_ms", "closed_ms")),
     "prove_by_ms": None,
@@ -99,6 +101,8 @@ class Book:
         work.remember(event)
         if change.event in PLANS:
             work.ticket = replace(work.ticket, **self._deadlines(work))
+        if change.event in DATED:
+            event = replace(event, detail={**event.detail, "deadlines": _by(work.ticket)})
         told = telling(work.ticket, event, self._zone)
         told = told and work.once(told, event)
         return [work.ticket, event, *([told] if told else [])]
@@ -176,6 +180,11 @@ class Book:
             added = self.clocks.deadlines(graver)._asdict()
             by = {name: added[name] if by_ms is None else by_ms for name, by_ms in by.items()}
         return by
+
+
+def _by(ticket: Ticket) -> dict[str, Json]:
+    """Return the deadlines of a ticket (UTC ms) as its history says them."""
+    return {name: getattr(ticket, name) for name in Deadlines._fields}
 
 
 def item_of(ticket: Ticket) -> Item:

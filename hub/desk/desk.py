@@ -58,6 +58,8 @@ class Desk:
         if relapsed := self._relapsed(cause, at_ms):
             return self._again(relapsed, at_ms, Change("reopened", fields, detail))
         work = self.book.adopt(Work(self._raised(alarm, rule, at_ms), rule, interval_ms))
+        about = {name: getattr(alarm, name) for name in ("place", "device", "severity")}
+        detail |= {"source": "alarm", "kind": rule.id, **about}
         return self._begin(work, at_ms, detail)
 
     def open(self, action: Action, opening: Opening, now_ms: int) -> tuple[Work, list[Effect]]:
