@@ -189,7 +189,11 @@ class Service(Targets):
 
     def policy(self, id_: str) -> Policy:
         """Return a policy by its id; the default when the configuration has it no more."""
-        return next((one for one in self.policies if one.id == id_), self._default)
+        return self._policies.get(id_, self._default)
+
+    @cached_property
+    def _policies(self) -> Mapping[str, Policy]:
+        return {one.id: one for one in self.policies}
 
     @cached_property
     def _default(self) -> Policy:

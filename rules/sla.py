@@ -19,6 +19,7 @@ from rules.service import Policy, Rung, Service, Target
 
 Verdict = Literal["running", "met", "breached"]
 CLOSED = "closed"  # the reason of the gap in which a ticket was closed
+_MILLISECOND = timedelta(milliseconds=1)
 _AHEAD = 64  # days that hours are worked out beyond what was asked
 
 
@@ -228,7 +229,7 @@ class Clocks:
 
 def milliseconds(span: timedelta) -> int:
     """Return a span as whole milliseconds."""
-    return span // timedelta(milliseconds=1)
+    return span // _MILLISECOND
 
 
 def _lead_ms(rung: Rung, span_ms: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -44,11 +45,13 @@ class Book:
     """Tickets and their history. Every call returns what changed; nothing here reads a clock.
 
     ``heard_ms`` is how far the time of the journal has come: the receipt of what happens now.
+    ``loads`` are how many open tickets each person has yet to mend.
     """
 
     def __init__(self, clocks: Clocks, zone: ZoneInfo) -> None:
         self.clocks = clocks
         self.works: dict[str, Work] = {}
+        self.loads: Counter[str] = Counter()
         service = clocks.service
         self.past = Past(milliseconds(max(service.relapse, service.confirm)))
         self.heard_ms = 0
@@ -71,6 +74,7 @@ class Book:
         """Take over a ticket as an open one."""
         self.works[work.ticket.id] = work
         self._by_cause[work.ticket.cause] = work.ticket.id
+        self._load(work, 1)
         return work
 
     def begun(self, item: Item, at_ms: int) -> Begun:
@@ -88,7 +92,11 @@ class Book:
 
     def change(self, work: Work, at_ms: int, change: Change, actor: str = HUB) -> list[Effect]:
         """Write a line of a ticket's history, with what it changes."""
-        work.ticket = replace(work.ticket, **change.fields)
+        if change.fields:
+            is_open = work.ticket.id in self.works
+            self._load(work, -is_open)
+            work.ticket = replace(work.ticket, **change.fields)
+            self._load(work, is_open)
         event = TicketEvent(
             work.ticket.id,
             work.events,
@@ -121,6 +129,7 @@ class Book:
             **change.fields,
         }
         work.watch = None
+        self._load(work, -1)
         del self.works[work.ticket.id], self._by_cause[work.ticket.cause]
         detail = {**change.detail, "closing": change.fields["closing"], "verdicts": verdicts}
         effects = self.change(work, at_ms, Change(change.event, fields, detail), actor)
@@ -170,6 +179,11 @@ class Book:
         for saved in state["works"]:
             self.adopt(work_of(saved))
         self.past.load(state["past"], work_of)
+
+    def _load(self, work: Work, tickets: int) -> None:
+        """Count a ticket for, or no more for, whose work it is; a reported fix is done."""
+        if work.ticket.assignee and work.ticket.state is not TicketState.FIXED:
+            self.loads[work.ticket.assignee] += tickets
 
     def _deadlines(self, work: Work) -> dict[str, Any]:
         """Return the deadlines; what became graver keeps what was promised before."""

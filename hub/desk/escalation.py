@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-
 from hub.desk.book import Book
 from hub.desk.duty import Duty
 from hub.desk.event import Change
-from hub.desk.ladder import Due, dues
+from hub.desk.ladder import Ahead, Due, dues, rungs
 from hub.desk.work import Work
-from hub.model import Effect, Json, TicketState
+from hub.model import Effect, Json
 from rules.service import Target
 
 
@@ -29,7 +26,7 @@ class Escalation:
         if self._duty is None:
             return []
         there_ms = max(at_ms, self._book.heard_ms)
-        chosen = self._duty.choose(work.ticket, there_ms, self._loads(), work.declined, crew)
+        chosen = self._duty.choose(work.ticket, there_ms, self._book.loads, work.declined, crew)
         if chosen.person:
             self._duty.given(chosen.person, there_ms)
         fields = {"assignee": chosen.person, "crew": chosen.crew}
@@ -54,8 +51,14 @@ class Escalation:
     def _next(self, work: Work) -> Due | None:
         if self._duty is None:
             return None
-        found = dues(self._book.clocks, self._book.plan(work), _running(work), work.climb)
-        return found[0] if found else None
+        ahead = work.ahead
+        if ahead is None or ahead.events != work.events:
+            plan = self._book.plan(work)
+            same = ahead is not None and ahead.plan == plan
+            known = ahead.rungs if ahead and same else rungs(self._book.clocks, plan)
+            first = next(iter(dues(known, _running(work), work.climb)), None)
+            work.ahead = ahead = Ahead(work.events, plan, known, first)
+        return ahead.first
 
     def _tell(self, work: Work, due: Due, now_ms: int) -> list[Effect]:
         if self._duty is None:
@@ -67,11 +70,6 @@ class Escalation:
         detail: dict[str, Json] = {"rung": rung.id, "key": due.key, "clock": rung.clock}
         detail |= {"when": rung.when, "to": list(people), "desk": desk}
         return self._book.change(work, now_ms, Change("told", detail=detail))
-
-    def _loads(self) -> Mapping[str, int]:
-        works = self._book.works.values()
-        busy = (one.ticket for one in works if one.ticket.state is not TicketState.FIXED)
-        return Counter(ticket.assignee for ticket in busy if ticket.assignee)
 
 
 def _running(work: Work) -> list[Target]:

@@ -6,7 +6,7 @@ that reaches nobody makes the next one of its clock due at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,6 +24,18 @@ class Due(NamedTuple):
     at_ms: int
     rung: Rung
     key: str
+
+
+class Ahead(NamedTuple):
+    """What lies ahead of a ticket whose history is ``events`` long, by the ``plan`` of its clocks.
+
+    Only an event changes either, so it need not be worked out at each look.
+    """
+
+    events: int
+    plan: Plan
+    rungs: Sequence[Due]
+    first: Due | None
 
 
 @dataclass(slots=True)
@@ -91,19 +103,19 @@ class Climb:
         return cls(list(state["told"]), asked, tried, dict(state["hurried"]))
 
 
-def dues(clocks: Clocks, plan: Plan, running: Collection[Target], climb: Climb) -> list[Due]:
-    """Return the rungs of the running clocks that are not told yet, in the order they are due."""
+def rungs(clocks: Clocks, plan: Plan) -> list[Due]:
+    """Return all rungs of a plan, in the order they are due."""
     found = []
     for rung in clocks.service.ladder:
-        if rung.clock not in running:
-            continue
-        key = f"{plan.since_ms(rung.clock)} {rung.id}"
-        if key in climb.told:
-            continue
         at_ms = clocks.rung(plan, rung)
         if at_ms is not None:
-            found.append(Due(at_ms, rung, key))
-    found.sort(key=lambda due: due.at_ms)
+            found.append(Due(at_ms, rung, f"{plan.since_ms(rung.clock)} {rung.id}"))
+    return sorted(found, key=lambda due: due.at_ms)
+
+
+def dues(rungs: Iterable[Due], running: Collection[Target], climb: Climb) -> list[Due]:
+    """Return the rungs of the running clocks that are not told yet, in the order they are due."""
+    found = [due for due in rungs if due.rung.clock in running and due.key not in climb.told]
     for clock, since_ms in climb.hurried.items():
         first = next((n for n, due in enumerate(found) if due.rung.clock == clock), None)
         if first is not None and found[first].at_ms > since_ms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -48,7 +48,8 @@ def telling(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Notification 
     if words is None or to is None:
         return None
     subject = Text(*(f"{of(words)}: {of(ticket.title)} ({ticket.id})" for of in _LANGUAGES))
-    body = Text(*("\n".join(_lines(ticket, event, zone, of)) for of in _LANGUAGES))
+    head, by = _head(ticket, event, zone), list(_by(ticket, event, zone))
+    body = Text(*("\n".join(_lines(ticket, head, by, of)) for of in _LANGUAGES))
     return Notification(
         f"{ticket.id}/{event.n}",
         ticket.id,
@@ -71,18 +72,27 @@ def _listeners(event: TicketEvent) -> tuple[str, ...] | None:
     return ()
 
 
-def _lines(
-    ticket: Ticket, event: TicketEvent, zone: ZoneInfo, of: Callable[[Text], str]
-) -> Iterator[str]:
-    """Yield when, where and what, by when it is due, and what to do, in one language."""
+def _head(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> str:
     at = datetime.fromtimestamp(event.at_ms / 1000, zone)
-    yield f"{at:%Y-%m-%d %H:%M} {ticket.place} {ticket.device}"
-    yield of(ticket.title)
+    return f"{at:%Y-%m-%d %H:%M} {ticket.place} {ticket.device}"
+
+
+def _by(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Iterator[tuple[Text, str]]:
+    """Yield what is still to be done, and by when."""
+    today = datetime.fromtimestamp(event.at_ms / 1000, zone).date()
     for words, by_ms, done_ms in _clocks(ticket):
         if by_ms is not None and done_ms is None:
             by = datetime.fromtimestamp(by_ms / 1000, zone)
-            day = "" if by.date() == at.date() else f"{by:%m-%d} "
-            yield f"{of(words)}: {day}{by:%H:%M}"
+            yield words, f"{by:%H:%M}" if by.date() == today else f"{by:%m-%d %H:%M}"
+
+
+def _lines(
+    ticket: Ticket, head: str, by: Sequence[tuple[Text, str]], of: Callable[[Text], str]
+) -> Iterator[str]:
+    """Yield when, where and what, by when it is due, and what to do, in one language."""
+    yield head
+    yield of(ticket.title)
+    yield from (f"{of(words)}: {due}" for words, due in by)
     if guidance := of(ticket.guidance):
         yield guidance
     if ticket.parts:

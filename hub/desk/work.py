@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from hub.desk.ladder import Climb
+from hub.desk.ladder import Ahead, Climb
 from hub.model import Json, Notification, Severity, Ticket, TicketEvent, TicketState
 from rules.proof import ProofWatch
 from rules.service import Target
@@ -51,7 +51,8 @@ class Work:
 
     ``rule`` is None when the configuration in force has no such rule any more, and where no alarm
     stands behind it. ``reporters`` are the people who reported it, as digests or by name;
-    ``accepted`` tells whether whose it is has said so, ``declined`` who does not take it.
+    ``accepted`` tells whether whose it is has said so, ``declined`` who does not take it. ``ahead``
+    is worked out of the rest.
     """
 
     ticket: Ticket
@@ -67,6 +68,7 @@ class Work:
     climb: Climb = field(default_factory=Climb)
     declined: list[str] = field(default_factory=list)
     messages: Messages = field(default_factory=lambda: Messages(0, ()))
+    ahead: Ahead | None = None
 
     @property
     def pause(self) -> Pause | None:

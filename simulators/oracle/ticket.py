@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 from simulators.oracle.calendar import Minutes
@@ -247,6 +248,7 @@ def _resume(kept: Kept, at_ms: int) -> bool:
     return False
 
 
+@cache
 def length_ms(text: str) -> int:
     """Return how many milliseconds a written duration lasts.
 

@@ -9,7 +9,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from hub.desk.duty import Duty
-from hub.desk.ladder import Climb, dues
+from hub.desk.ladder import Climb, dues, rungs
 from hub.model import TicketEvent
 from rules.calendar import NO_CALENDAR, Calendar
 from rules.service import Service, Target
@@ -66,7 +66,7 @@ def climbed(
     lost: list[tuple[int, str]] = []
     while True:
         climb = Climb.load(json.loads(json.dumps(climb.save())))
-        due = next(iter(dues(one, planned, running, climb)), None)
+        due = next(iter(dues(rungs(one, planned), running, climb)), None)
         if lost and (due is None or lost[0][0] < due.at_ms):
             at_ms, person = lost.pop(0)
             climb.miss(person, at_ms)
@@ -132,11 +132,11 @@ def test_a_pause_moves_the_rungs_of_its_clock_and_no_others() -> None:
 
 def test_a_reopened_ticket_climbs_the_clocks_anew_that_start_again() -> None:
     one, climb = clocks(), Climb()
-    for due in dues(one, plan(one), RUNNING, climb):
+    for due in dues(rungs(one, plan(one)), RUNNING, climb):
         climb.tell(due.key, due.rung.clock, ["anna"], due.at_ms, desk=False)
-    assert dues(one, plan(one), RUNNING, climb) == []
+    assert dues(rungs(one, plan(one)), RUNNING, climb) == []
     climb.remember(TicketEvent("t", 9, "reopened", "hub", 0, 0))
-    again = dues(one, plan(one, reopened_ms=1000 * MINUTE), RUNNING, climb)
+    again = dues(rungs(one, plan(one, reopened_ms=1000 * MINUTE)), RUNNING, climb)
     assert [due.at_ms // MINUTE for due in again] == [1000, 1001, 1003, 1005, 1015, 1030]
     assert climb.tried.keys() == {"fix"}
 
