@@ -105,6 +105,7 @@ def _parts(
         tariffs=settings.tariffs,
         roster=lambda: hub.engine.roster,
         kinds=settings.reports,
+        pauses=settings.promise.pauses,
         counters=hub.counters,
         polls=hub.polls,
         ready=hub.problems,

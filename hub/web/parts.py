@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from hub.secret import Secret
 from hub.site import Site
 from rules.load import Flood
 from rules.roster import Roster
+from rules.service import PauseForm
 from rules.spec import Pack
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Parts:
     ``floods`` the same by crew, ``why`` why a rule has or has not risen on a subject;
     ``counters`` gives the figures of /metrics by name, ``polls`` those of each gateway.
     ``save`` writes a backup of all data to a file.
-    ``kinds`` are those of what people report.
+    ``kinds`` are those of what people report, ``pauses`` the reasons for which clocks may stand.
     ``roster`` gives the one in force with its swaps, None where the site has none.
     ``secret`` signs links and labels, which begin with ``public_url``; ``labels`` knows what the
     labels on doors and devices say. ``reports`` takes what people without an account report, and
@@ -84,6 +85,7 @@ class Parts:
     tariffs: TariffsFile | None = None
     roster: Callable[[], Roster | None] = lambda: None
     kinds: ReportsFile = NO_REPORTS
+    pauses: Mapping[str, PauseForm] = field(default_factory=dict)
     twins: Twins | None = None
     counters: Callable[[], Mapping[str, float]] = dict
     polls: Callable[[], Mapping[str, Mapping[str, float]]] = dict

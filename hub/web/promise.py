@@ -88,10 +88,15 @@ def running(ticket: Ticket, now_ms: int) -> ServiceClock | None:
     return next((waiting[key] for key in wanted if key in waiting), None)
 
 
+def awaits_arrival(ticket: Ticket) -> bool:
+    """Tell whether somebody has still to arrive: the first, or the extra crew."""
+    waits_for_crew = ticket.crew_by_ms is not None and ticket.crew_ms is None
+    return ticket.on_site_ms is None or waits_for_crew
+
+
 def next_step(ticket: Ticket) -> str | None:
     """Return the one action that moves the ticket on, None when it is telemetry's turn."""
-    waits_for_crew = ticket.crew_by_ms is not None and ticket.crew_ms is None
-    if ticket.state is TicketState.ON_SITE and waits_for_crew:
+    if ticket.state is TicketState.ON_SITE and awaits_arrival(ticket):
         return "crew"
     steps = {
         TicketState.OPENED: "acknowledge",

@@ -23,6 +23,7 @@ from tests.pages.stage import Stage
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDTHS = (1280, 360)
+ON_DUTY = "zhaomin"  # who has jobs
 LANGUAGES = ("zh", "en")
 LOST = ("missing", "report-forged", "progress-unknown")  # where a 404 is the page
 MEASURE = """() => {
@@ -120,6 +121,7 @@ def addresses(stage: Stage) -> dict[str, str]:
         "hot-water-building": "/hot-water?place=dorm-07&by=terminal",
         "hot-water-week": "/hot-water?span=last-week&by=building",
         "hot-water-none": "/hot-water?place=dorm-08",
+        "jobs": "/jobs",
         "tickets": "/tickets",
         "tickets-closed": "/tickets?show=closed",
         **tickets,
@@ -214,14 +216,14 @@ def played() -> tuple[Stage, str]:
     """Return a stage with its day behind it, and a signed-in session."""
 
     async def play() -> tuple[Stage, str]:
-        stage = Stage()
+        stage = Stage(on_duty=True)
         await stage.play_day(cut="gw-dorm-08-1")
         await stage.handle_alarms()
         stage.public = await residents.pages_of(stage)
         stage.keep_days(7)
         stage.muddle_meters()
         stage.break_lines()
-        token, _ = await stage.cookie()
+        token, _ = await stage.cookie(ON_DUTY)
         return stage, token
 
     return asyncio.run(play())

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from hub.access import Access, first_admin
+from hub.access import Access, add_user, first_admin
 from hub.clock import InlineWorker, RealClock
 from hub.control import Commands
 from hub.database import availability, numbers, records, swaps
@@ -175,6 +175,7 @@ class Stage:
             roster=lambda: self.core.roster or self.roster,
             floods=lambda: self.core.floods,
             kinds=self.settings.reports,
+            pauses=self.settings.promise.pauses,
             health=self.health,
             probe=Probe(
                 site=self.site,
@@ -372,9 +373,10 @@ class Stage:
             await self.act({**said, "id": f"stage/{ticket.id}/{step}", "part": part, "note": ""})
 
     async def cookie(self, user: str = "admin") -> tuple[str, str]:
-        """Sign a user in and return the session's token and its form token."""
-        signed_in = await self.access.sign_in(user, self.one_time_password, "stage")
-        signed_in = await self.access.change_password(
-            signed_in.token, self.one_time_password, PASSWORD
-        )
+        """Sign an administrator in and return the session's token and its form token."""
+        password = self.one_time_password
+        if user != "admin":
+            password = add_user(self.database, self.clock, user, "admin", "stage")
+        signed_in = await self.access.sign_in(user, password, "stage")
+        signed_in = await self.access.change_password(signed_in.token, password, PASSWORD)
         return signed_in.token, signed_in.viewer.csrf

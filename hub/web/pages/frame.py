@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hub.access import Right, Viewer, may
 from hub.model import Text, Ticket
 from hub.site import HUB
-from hub.web import charts, explain, form, promise
+from hub.web import charts, explain, form, own, promise
 from hub.web.explain import Named, Reader
 from hub.web.language import COOKIE, YEAR_S, asked_language, language_of
 from hub.web.parts import Parts, parts_of
@@ -93,6 +93,15 @@ class Frame:
         """Tell whether the person's role has a right."""
         return self.viewer is not None and may(self.viewer.role, right)
 
+    def works(self) -> bool:
+        """Tell whether the person mends things."""
+        return self.viewer is not None and own.works(self.viewer)
+
+    def has_jobs(self) -> bool:
+        """Tell whether the person has a page of jobs: who mends things and is in the roster."""
+        viewer = self.viewer
+        return viewer is not None and self.works() and bool(own.person_of(self.parts, viewer))
+
     def place(self, place: str) -> list[tuple[str, str]]:
         """Return a place and what holds it, outermost first."""
         return place_words(self.parts.site, place, self.language)
@@ -114,6 +123,11 @@ class Frame:
         """Write what holds an alarm back."""
         zone = self.parts.site.zone
         return explain.reason_words(reason, Reader(self.language, zone, self.now_ms, Named))
+
+    def pause(self, reason: str) -> str:
+        """Write why a clock stands."""
+        form_ = self.parts.pauses.get(reason)
+        return self.words(form_.name.text()) if form_ else reason
 
     def unit(self, unit: str) -> str:
         """Write a unit."""
@@ -145,7 +159,7 @@ class Frame:
         """Write the page."""
         names.setdefault("stream", "")
         names.setdefault("section", "")
-        names.setdefault("home", "/")
+        names.setdefault("home", own.home_of(self.parts, self.viewer) if self.viewer else "/")
         html = environment.get_template(template).render(page=self, t=self.t, **names)
         response = HTMLResponse(html, status)
         if asked := asked_language(self.request):

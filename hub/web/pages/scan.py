@@ -10,13 +10,13 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from hub.access import Tries, Viewer, may
+from hub.access import Tries, Viewer
 from hub.database import audit, records
 from hub.labels import PATH, Label
 from hub.model import Ticket
 from hub.ports import Refused
 from hub.web import promise
-from hub.web.own import sees
+from hub.web.own import sees, works
 from hub.web.pages.frame import Frame
 from hub.web.pages.reporting import HOME, Wanted, groups, source_of
 from hub.web.pages.sign_in import SEE_OTHER
@@ -48,11 +48,6 @@ class Arrival(BaseModel):
 
     ticket: str = Field(max_length=100)
     once: str = Field(max_length=1000)
-
-
-def works(viewer: Viewer) -> bool:
-    """Tell whether somebody mends things, for the hub or for a contractor."""
-    return may(viewer.role, "work") or may(viewer.role, "own")
 
 
 def proven(label: Label, ticket: Ticket) -> str | None:

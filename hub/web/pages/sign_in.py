@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from hub.ports import Refused
+from hub.web.own import home_of
 from hub.web.pages.frame import Frame
 from hub.web.parts import parts_of
 from hub.web.session import check_form_token, drop_token, keep_token, token_of, viewer_or_none
@@ -49,7 +50,11 @@ async def login(
         return Frame.of(request, None).render(
             "login.html", 401, next=safe_next(next), name=name, error="wrong-password"
         )
-    target = "/password" if signed_in.viewer.must_change else safe_next(next)
+    target = safe_next(next)
+    if target == "/":
+        target = home_of(parts, signed_in.viewer)
+    if signed_in.viewer.must_change:
+        target = "/password"
     response = RedirectResponse(target, SEE_OTHER)
     keep_token(response, parts, signed_in.token)
     return response
@@ -79,7 +84,7 @@ async def change_password(request: Request, old: Field, password: Field, again: 
         except Refused:
             error = "password-refused"
         else:
-            response = RedirectResponse("/", SEE_OTHER)
+            response = RedirectResponse(home_of(parts, signed_in.viewer), SEE_OTHER)
             keep_token(response, parts, signed_in.token)
             return response
     return Frame.of(request, viewer).render("password.html", 422, error=error)

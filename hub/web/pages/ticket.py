@@ -29,7 +29,7 @@ router = APIRouter(include_in_schema=False)
 PAGE = 50
 MOST = 10_000  # open at once
 OPEN = tuple(state for state in TicketState if state is not TicketState.CLOSED)
-ReportKind = Literal["acknowledge", "arrive", "fix", "note"]
+ReportKind = Literal["acknowledge", "accept", "arrive", "fix", "note", "resume"]
 CLOCK_OF_TARGET: Mapping[str, str] = {"response": "respond"}
 ACTORS = ("hub", "reporter")  # who is no person with a name
 RAISED = ("opened", "raised_again", "escalated")
