@@ -53,6 +53,6 @@ class Deeds:
         """Return the state as JSON."""
         return [list(one) for one in self._done.items()]
 
-    def load(self, state: Sequence[Sequence[Any]]) -> None:
+    def load(self, state: Sequence[tuple[str, str]]) -> None:
         """Take back what :meth:`save` returned."""
         self._done = dict(state)
