@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from hub.cli import output, period, report_cost, report_hot_water, report_saving
+from hub.cli import output, period, report_cost, report_hot_water, report_saving, report_service
 from hub.cli.beside import Beside, from_files, hub_beside
 from hub.cli.sites import add_config
 from hub.energy import told, told_findings
@@ -49,6 +49,7 @@ def add_commands(commands: Any) -> None:
     report_cost.add_command(kinds)
     report_saving.add_command(kinds)
     report_hot_water.add_command(kinds)
+    report_service.add_command(kinds)
 
 
 def use(arguments: argparse.Namespace) -> int:

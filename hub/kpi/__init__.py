@@ -1,4 +1,4 @@
-"""How well the service promise is kept, counted by two ways that share no arithmetic; pure."""
+"""How well the service promise is kept, counted by two ways that share no arithmetic."""
 
 from hub.kpi.figure import BYS, By, Figures, Of, Period, grouping
 from hub.kpi.recount import recounted
