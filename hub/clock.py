@@ -40,6 +40,19 @@ class InlineWorker:
         """Have nothing to end."""
 
 
+class MachineTime:
+    """What a machine knows of the time: a clock that people can set, and what has passed."""
+
+    def wall_ms(self) -> int:
+        """Return what its clock shows, in milliseconds since 1970-01-01 UTC."""
+        return time.time_ns() // 1_000_000
+
+    def passed_ms(self) -> int:
+        """Return a count that nobody sets; it goes on while the machine sleeps, where it can."""
+        counter = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        return time.clock_gettime_ns(counter) // 1_000_000
+
+
 class RealClock:
     """Time as the machine had it at the start, and as has passed since.
 
@@ -50,21 +63,22 @@ class RealClock:
 
     virtual = False
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, machine: MachineTime | None = None) -> None:
         self._seed = seed
-        self._began_ms = _wall_ms() - _passed_ms()
+        self._machine = machine or MachineTime()
+        self._began_ms = self._machine.wall_ms() - self._machine.passed_ms()
 
     def now_ms(self) -> int:
         """Return the instant in milliseconds since 1970-01-01 UTC."""
-        return self._began_ms + _passed_ms()
+        return self._began_ms + self._machine.passed_ms()
 
     def go_on_from(self, at_ms: int) -> None:
         """Let the time go on from an instant at the earliest: nothing is earlier than the past."""
-        self._began_ms = max(self._began_ms, at_ms - _passed_ms())
+        self._began_ms = max(self._began_ms, at_ms - self._machine.passed_ms())
 
     def moved_s(self) -> float:
         """Return how far the machine's clock has moved away from this one."""
-        return (_wall_ms() - self.now_ms()) / 1000
+        return (self._machine.wall_ms() - self.now_ms()) / 1000
 
     def monotonic(self) -> float:
         """Return seconds that only go forward."""
@@ -87,15 +101,6 @@ class RealClock:
     def worker(self, name: str) -> ThreadWorker:
         """Return a thread of its own for blocking work."""
         return ThreadWorker(name)
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _passed_ms() -> int:
-    # Counts on while the machine sleeps, where the system has such a clock.
-    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1_000_000
 
 
 class _JumpingSelector(selectors.SelectSelector):

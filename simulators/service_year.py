@@ -67,6 +67,13 @@ class Outage:
     killed: bool
 
 
+class SetClock(NamedTuple):
+    """From an instant on the clock of the hub's machine is wrong by so much, until it is set."""
+
+    at_ms: int
+    wrong_ms: int
+
+
 class ServiceYear:
     """The items of some days, in the order of their opening."""
 
@@ -79,6 +86,7 @@ class ServiceYear:
         self._reports = [one for one in causes if one.source != "alarm"]
         self._free_ms: dict[Cause, int] = {}
         self.outages = [self._outage(day) for day in range(1, days, 8)]
+        self.set_clocks = [one for day in range(0, days, 8) for one in self._wrong(day)]
 
     def items(self) -> Iterator[Item]:
         """Draw the items day by day."""
@@ -97,6 +105,11 @@ class ServiceYear:
         start_ms = self._start_ms + day * DAY + int(self._dice.throw() * DAY)
         lasts_ms = int(self._dice.between(20, 1800) * SECOND)
         return Outage(start_ms, start_ms + lasts_ms, killed=self._dice.throw() < 0.5)  # noqa: PLR2004
+
+    def _wrong(self, day: int) -> Iterator[SetClock]:
+        """Yield a clock that is set a day forward, right, a day back and right again."""
+        for hours, wrong_ms in ((2, DAY), (8, 0), (14, -DAY), (20, 0)):
+            yield SetClock(self._start_ms + day * DAY + hours * HOUR, wrong_ms)
 
     def _awake(self, at_ms: int) -> int:
         """Return an instant, or one soon after the outage that it lies in."""

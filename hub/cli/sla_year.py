@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hub.cli.sla_ground import LIMIT, NAME, Ground
+from hub.clock import MachineTime, RealClock
 from hub.desk import cause_of
 from hub.model import Batch, Effect, Entry, EntryKind, Json, Quality, Ticket, TicketEvent
 from simulators.oracle.facts import facts_of
 from simulators.oracle.roster import Watches
 from simulators.oracle.ticket import CLOCKS, Kept, Oracle, Said
-from simulators.service_year import DAY, MINUTE, Deed, Item, Outage, ServiceYear
+from simulators.service_year import DAY, MINUTE, Deed, Item, Outage, ServiceYear, SetClock
 
 JUDGED = ("breach", "breach_withdrawn", "pause_over", "told")
 SNAPSHOT_MS = 10 * MINUTE  # so long before it is killed the hub has kept its state
@@ -45,6 +46,21 @@ class Track:
     refused: list[str] = field(default_factory=list)
 
 
+class HubMachine(MachineTime):
+    """The machine that the hub runs on: its clock is wrong at times, what it counts is not."""
+
+    def __init__(self) -> None:
+        self.true_ms = self.wrong_ms = 0
+
+    def wall_ms(self) -> int:
+        """Return what its clock shows."""
+        return self.true_ms + self.wrong_ms
+
+    def passed_ms(self) -> int:
+        """Return what it counts."""
+        return self.true_ms
+
+
 class ProvenYear:
     """Leads the items of a year through an engine; what differs is kept, the rest is counted."""
 
@@ -61,18 +77,21 @@ class ProvenYear:
         self._ground, self._year, self._on_day = ground, year, on_day
         self._oracle, self._watches = oracle, watches
         self._core = ground.core()
+        self._machine = HubMachine()
+        self._clock = RealClock(machine=self._machine)
+        self._down = False
         self._points = {point.device: point.number for point in ground.site.points.values()}
         self._tracks: dict[str, Track] = {}  # by cause
         self._tickets: dict[str, Track] = {}  # by ticket
         self._snapshot = b""
         self._since: list[Entry] | None = None  # entries since the snapshot of a hub to be killed
-        self._now_ms = 0
 
     def live(self) -> None:
         """Live the year to the end of its last item."""
         day = 0
         begun_ms: int | None = None
-        for at_ms, do in heapq.merge(self._deeds(), self._breaks(), key=lambda one: one[0]):
+        lived = (self._deeds(), self._breaks(), self._sets())
+        for at_ms, do in heapq.merge(*lived, key=lambda one: one[0]):
             begun_ms = at_ms if begun_ms is None else begun_ms
             self._tick_to(at_ms)
             do()
@@ -108,29 +127,40 @@ class ProvenYear:
             yield outage.start_ms, lambda: self._end(outage)  # noqa: B023 - called before the next
             yield outage.end_ms, self._begin
 
+    def _sets(self) -> Iterator[tuple[int, Callable[[], None]]]:
+        """Yield the times at which somebody sets the clock of the machine."""
+        for one in self._year.set_clocks:
+            yield one.at_ms, lambda: self._set(one)  # noqa: B023 - called before the next
+
+    def _set(self, clock: SetClock) -> None:
+        self._machine.wrong_ms = clock.wrong_ms
+        self.counts["clocks set"] += 1
+
     def _keep(self) -> None:
         self._snapshot, self._since = self._core.save(), []
 
     def _end(self, outage: Outage) -> None:
         if not outage.killed:
             self._keep()
+        self._down = True
         self.counts["kills" if outage.killed else "restarts"] += 1
 
     def _begin(self) -> None:
         """Begin from the kept state: what was heard after it is stepped again in silence."""
+        self._down, self._clock = False, RealClock(machine=self._machine)
         self._core = self._ground.core()
         self._core.load(self._snapshot)
         since, self._since = self._since or [], None
         for entry in since:
             self._core.step(0, entry)
-        self._hear(Entry(EntryKind.TICK, self._now_ms, content={"listening": True}))
+        self._hear(Entry(EntryKind.TICK, self._clock.now_ms(), content={"listening": True}))
 
     def _tick_to(self, at_ms: int) -> None:
         """Let the hub look at the time whenever something is due, as its tick does."""
-        self._now_ms = at_ms
-        down = any(one.start_ms < at_ms < one.end_ms for one in self._year.outages)
-        if not down and self._core.now_ms and (self._core.next_due_ms() or at_ms) < at_ms:
-            self._hear(Entry(EntryKind.TICK, at_ms))
+        self._machine.true_ms = at_ms
+        now_ms = self._clock.now_ms()
+        if not self._down and self._core.now_ms and (self._core.next_due_ms() or now_ms) < now_ms:
+            self._hear(Entry(EntryKind.TICK, now_ms))
 
     def _do(self, track: Track, n: int) -> None:
         deed = track.item.deeds[n]
@@ -141,10 +171,10 @@ class ProvenYear:
         if deed.kind in ("high", "low"):
             self._hear(self._reading(cause.device, deed))
         elif deed.kind in ("silence", "unproven"):
-            self._hear(Entry(EntryKind.TICK, deed.heard_ms + 1))
+            self._hear(Entry(EntryKind.TICK, self._clock.now_ms() + 1))
         else:
             content = self._content(track, n, deed)
-            self._hear(Entry(EntryKind.ACTION, deed.heard_ms, content=content))
+            self._hear(Entry(EntryKind.ACTION, self._clock.now_ms(), content=content))
             answer = self._core.answer
             if answer and answer.refusal:
                 track.refused.append(f"{deed.kind}: {answer.refusal}")
@@ -160,7 +190,7 @@ class ProvenYear:
         batch = Batch.of(
             [self._points[device]], [deed.heard_ms], [value], [int(Quality.GOOD)], deed.heard_ms
         )
-        return Entry(EntryKind.READINGS, deed.heard_ms, batch)
+        return Entry(EntryKind.READINGS, self._clock.now_ms(), batch)
 
     def _content(self, track: Track, n: int, deed: Deed) -> dict[str, Json]:
         cause = track.item.cause
@@ -202,10 +232,17 @@ class ProvenYear:
                     self._tickets[effect.id] = track
                 track.state = effect
             elif isinstance(effect, TicketEvent):
-                track = self._tickets[effect.ticket]
-                track.said += _said(effect)
-                if effect.kind == "told":
-                    self._called(track, effect)
+                self._note(effect)
+
+    def _note(self, event: TicketEvent) -> None:
+        track = self._tickets.get(event.ticket)
+        if track is None:
+            late = Difference(event.ticket, "", "told after its end", event.kind, "nothing")
+            self.differences.append(late)
+            return
+        track.said += _said(event)
+        if event.kind == "told":
+            self._called(track, event)
 
     def _called(self, track: Track, event: TicketEvent) -> None:
         """Hold whom a rung has told against who is on duty, or leads."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub import clock as clock_module
-from hub.clock import RealClock, VirtualClock, VirtualLoop, run_virtual
+from hub.clock import MachineTime, RealClock, VirtualClock, VirtualLoop, run_virtual
 
 
 class Day:
@@ -46,8 +45,8 @@ DAY_MS = 86_400_000
 def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Return a machine's clock and counter, both to be set, in milliseconds."""
     told = {"wall": 1_795_000_000_000, "passed": 5_000}
-    monkeypatch.setattr(clock_module, "_wall_ms", lambda: told["wall"])
-    monkeypatch.setattr(clock_module, "_passed_ms", lambda: told["passed"])
+    monkeypatch.setattr(MachineTime, "wall_ms", lambda _: told["wall"])
+    monkeypatch.setattr(MachineTime, "passed_ms", lambda _: told["passed"])
     return told
 
 

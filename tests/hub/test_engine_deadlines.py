@@ -6,8 +6,7 @@ import contextlib
 
 import pytest
 
-from hub import clock as clock_module
-from hub.clock import RealClock, VirtualClock, VirtualLoop
+from hub.clock import MachineTime, RealClock, VirtualClock, VirtualLoop
 from hub.database import records
 from hub.database.connection import open_database
 from hub.model import TicketEvent
@@ -54,8 +53,8 @@ def test_a_breach_that_passed_while_the_hub_was_down_is_told_right_after_its_sta
 async def test_a_clock_that_is_set_by_a_day_moves_no_deadline(monkeypatch, jump_ms) -> None:
     """The machine's counter passes as it does; only its clock is set, in between."""
     told = {"wall": START, "passed": 0}
-    monkeypatch.setattr(clock_module, "_wall_ms", lambda: told["wall"])
-    monkeypatch.setattr(clock_module, "_passed_ms", lambda: told["passed"])
+    monkeypatch.setattr(MachineTime, "wall_ms", lambda _: told["wall"])
+    monkeypatch.setattr(MachineTime, "passed_ms", lambda _: told["passed"])
     database = open_database(":memory:")
     bench = Bench(database, clock=RealClock(), of=core(HOT))
     async with bench.running():

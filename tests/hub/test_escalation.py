@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from hub.engine import Core
-from hub.model import Effect, Entry, EntryKind, Notification, Swap, TicketEvent
+from hub.model import Effect, Entry, EntryKind, Notification, Swap, Ticket, TicketEvent
 from rules.roster import Roster
 from rules.service import Rung
 from tests.hub.fault_site import (
@@ -188,6 +188,25 @@ def test_a_transfer_to_a_crew_chooses_one_of_it_and_to_nobody_known_is_refused()
     assert steps(one, action(32, "transfer", id_, actor="ann", **wrong)) == []
     assert one.answer is not None
     assert "zoe: the roster has no such person" in str(one.answer.refusal)
+
+
+def test_what_is_open_counts_for_whose_it_is_until_it_is_fixed_or_closed() -> None:
+    one = on_duty()
+    opening = {"source": "report", "place": "dorm-07", "title": {"zh": "词", "en": "word"}}
+    entries = [
+        action(n, "open", "", ticket=None, id=kind, opening=opening | {"kind": kind})
+        for n, kind in enumerate(("leak", "light-out", "door-lock", "furniture"))
+    ]
+    effects = steps(one, entries[0], entries[1])
+    ids = [ticket.id for ticket in effects if isinstance(ticket, Ticket)]
+    effects += steps(one, action(1.2, "close", ids[0], note="nothing there"), entries[2])
+    effects += steps(one, action(2.2, "fix", ids[-1]), entries[3])
+    reasons = [
+        event.detail["reason"]["open"]
+        for event in effects
+        if isinstance(event, TicketEvent) and event.kind == "assigned"
+    ]
+    assert reasons == [0, 1, 1, 1]
 
 
 def test_a_ticket_that_is_opened_again_is_given_again_and_climbs_again() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hub.cli import run
 from hub.cli.sla import proven
 from hub.cli.sla_ground import ZONES, laid
+from hub.clock import RealClock
 from hub.desk.duty import Duty
 from hub.desk.escalation import Escalation
 from hub.desk.work import Work
@@ -48,6 +49,7 @@ def test_a_year_of_service_keeps_its_clocks(
     assert report["differences"] == []
     assert (report["verdict"], report["counts"]["items"]) == ("held", days * items)
     assert [name for name in ALL if not report["counts"].get(name)] == []
+    assert report["counts"]["clocks set"] == 4 * (1 + (days - 1) // 8)
     assert report["counts"].get("kills", 0) + report["counts"].get("restarts", 0) > 0
 
 
@@ -119,6 +121,10 @@ def spoiled_listener(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Duty, "listeners", lambda *_: ("an",))
 
 
+def spoiled_machine(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RealClock, "now_ms", lambda clock: clock._machine.wall_ms())
+
+
 @pytest.mark.parametrize(
     ("spoil", "days"),
     [
@@ -129,6 +135,7 @@ def spoiled_listener(patch: pytest.MonkeyPatch) -> None:
         (spoiled_memory, 3),
         (spoiled_rung, 1),
         (spoiled_listener, 1),
+        (spoiled_machine, 1),
     ],
 )
 def test_a_spoiled_clock_is_found(
