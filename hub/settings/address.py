@@ -52,7 +52,7 @@ def web_url(url: str) -> str:
     return url
 
 
-def public_url(url: str) -> str:
+def opened_url(url: str) -> str:
     """Return the address that links begin with, without a slash at its end; else ValueError."""
     parts = _split(url, ("http", "https"), "https://hub.example.edu")
     if parts.query or parts.fragment or parts.username:

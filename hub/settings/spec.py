@@ -19,7 +19,7 @@ from pydantic import (
 from drivers.product import written_keys
 from hub.energy.hot_water import Delivery, Opening
 from hub.model import Text
-from hub.settings.address import gateway_url, mqtt_url, public_url, tables_url, web_url
+from hub.settings.address import gateway_url, mqtt_url, opened_url, tables_url, web_url
 from hub.settings.notify import NotifySpec
 from hub.settings.storage import HoldSpec, KeepSpec
 from hub.settings.written import Duration, Spec
@@ -131,7 +131,7 @@ class WebSpec(Spec):
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8080, ge=0, le=65535)
     https: bool = False
-    url: Annotated[str, AfterValidator(public_url)] | None = None
+    url: Annotated[str, AfterValidator(opened_url)] | None = None
 
     @property
     def public_url(self) -> str:

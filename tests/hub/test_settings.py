@@ -529,3 +529,8 @@ def test_reports_name_rules_that_some_pack_has_and_every_kind_once(folder) -> No
         load(folder)
     (folder / "reports.yaml").write_text("version: 1\n", "utf-8")
     assert load(folder).reports.groups == ()
+
+
+def test_what_people_open_is_an_address_without_its_last_slash(folder) -> None:
+    write(folder, "campus.yaml", CAMPUS + "web: {url: 'https://hub.example.edu/'}\n")
+    assert load(folder).web.public_url == "https://hub.example.edu"
