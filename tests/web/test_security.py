@@ -51,7 +51,9 @@ def filled(path: str) -> str:
 def right_of(method: str, path: str) -> str:
     if "simulators" in path:
         return "simulate"
-    if method == "GET" or path == "/api/v1/tickets":  # everybody may say that something is wrong
+    jobs = path.startswith("/jobs")
+    # Everybody may say that something is wrong.
+    if (method == "GET" and not jobs) or path == "/api/v1/tickets":
         return "look"
     if path.endswith("/swaps"):
         return "roster"
@@ -65,7 +67,7 @@ def right_of(method: str, path: str) -> str:
 def is_of_tickets(method: str, path: str) -> bool:
     """Whether a contractor gets so far, to be shown its own."""
     opens = (method, path) == ("POST", "/api/v1/tickets")
-    return path.startswith(("/tickets", "/api/v1/tickets", "/q/")) and not opens
+    return path.startswith(("/tickets", "/jobs", "/api/v1/tickets", "/q/")) and not opens
 
 
 async def test_nobody_gets_anywhere_without_signing_in(stage, visitor):
