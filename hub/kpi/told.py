@@ -94,9 +94,14 @@ def _rows(answer: Answer, language: str) -> Iterator[Sequence[Cell]]:
     groups = [(name or NOBODY.in_language(language), one) for name, one in answer.rows.items()]
     total = [(TOTAL.in_language(language), answer.total)] if answer.total else []
     for group, figures in (*groups, *total):
-        for one in fields(figures):
-            for line in _lines(one.name, getattr(figures, one.name), language):
-                yield group, *line
+        for line in lines(figures, language):
+            yield group, *line
+
+
+def lines(figures: Figures, language: str) -> Iterator[Sequence[Cell]]:
+    """Yield title, value, unit and what it is of, for each figure as people read it."""
+    for one in fields(figures):
+        yield from _lines(one.name, getattr(figures, one.name), language)
 
 
 def _lines(

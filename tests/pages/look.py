@@ -124,6 +124,8 @@ def addresses(stage: Stage) -> dict[str, str]:
         "jobs": "/jobs",
         "tickets": "/tickets",
         "tickets-closed": "/tickets?show=closed",
+        "service": "/service?by=severity",
+        "service-tickets": "/service/tickets",
         **tickets,
         **links,
         "alarms": "/alarms",

@@ -56,6 +56,20 @@ async def test_the_figures_are_for_who_may_look(stage, sign_in):
         assert (await person.get("/api/v1/kpi/service", params=SPAN)).status_code == 403
 
 
+async def test_the_page_of_a_month_leads_from_each_group_to_its_tickets(stage, sign_in):
+    async with await sign_in(stage, "duty") as person:
+        page = await person.get("/service?month=2026-11&by=severity&lang=en")
+        link = "/service/tickets?month=2026-11&amp;by=severity&amp;group=ordinary"
+        assert page.status_code == 200
+        assert link in page.text
+        assert TITLES["first_time"].en in page.text
+        listed = await person.get(link.replace("&amp;", "&"))
+        assert "/tickets/" + one_ticket()[0].id in listed.text
+        other = await person.get("/service/tickets?month=2026-11&by=severity&group=large")
+        assert "/tickets/" + one_ticket()[0].id not in other.text
+        assert (await person.get("/service?month=2026-13")).status_code == 422
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     folder = write_site(tmp_path, [])

@@ -17,6 +17,7 @@ from hub.web.texts import (
     lines,
     message_link,
     reports,
+    service,
     simulators,
     tickets,
 )
@@ -34,6 +35,7 @@ SUBJECTS = (
     lines,
     message_link,
     reports,
+    service,
     simulators,
 )
 TEXTS: Mapping[str, Text] = {
