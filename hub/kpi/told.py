@@ -109,8 +109,8 @@ def _lines(
 ) -> Iterator[Sequence[Cell]]:
     title = TITLES[name].in_language(language)
     if isinstance(figure, Share):
-        value = figure.value
-        yield title, rounded(None if value is None else value * 100), "%", figure.of
+        value = rounded(figure.value)
+        yield title, None if value is None else round(value * 100, PLACES - 2), "%", figure.of
     elif isinstance(figure, Mean):
         unit = _MINUTES if name in TIMES else _STARS
         yield title, _mean(name, figure), unit.in_language(language), figure.of

@@ -10,7 +10,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "service-of": ("基数", "Of"),
     "service-all": ("全部", "All"),
     "service-none": ("本月没有工单。", "No tickets in this month."),
-    "service-list": ("查看 {n} 张工单", "See the {n} tickets"),
+    "service-list": ("查看 {n} 张工单", "See the tickets: {n}"),
     "service-by-all": ("全部", "All together"),
     "service-by-severity": ("按等级", "By class"),
     "service-by-place": ("按楼栋", "By building"),
