@@ -18,8 +18,9 @@ from hub.web.explain import Reader
 from hub.web.form import DAY_MS, HOUR_MS
 from hub.web.pages import alarms, evidence
 from hub.web.pages.frame import Frame
+from hub.web.pages.history import EventLine
 from hub.web.pages.sign_in import SEE_OTHER
-from hub.web.pages.ticket import EventLine, action_id
+from hub.web.pages.ticket import action_id
 from hub.web.problem import Problem
 from hub.web.session import Holds, Looks, Works
 

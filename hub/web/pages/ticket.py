@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
+from starlette.datastructures import FormData, UploadFile
 
 from hub.access import Viewer
 from hub.database import records, reports
-from hub.model import Ticket, TicketEvent, TicketState
+from hub.model import Json, Ticket, TicketEvent, TicketState
+from hub.photos import UnfitError
 from hub.ports import Refused
-from hub.web import promise, reasons
-from hub.web.own import own_crews, sees
+from hub.reports.said import MOST_PHOTOS
+from hub.web import crew, promise, whose
+from hub.web.own import JOBS, me_of, own_crews, sees
 from hub.web.pages import evidence
 from hub.web.pages.frame import Frame
+from hub.web.pages.history import event_line, names_of
 from hub.web.pages.sign_in import SEE_OTHER
 from hub.web.parts import Parts
 from hub.web.problem import Problem
@@ -29,48 +32,11 @@ router = APIRouter(include_in_schema=False)
 PAGE = 50
 MOST = 10_000  # open at once
 OPEN = tuple(state for state in TicketState if state is not TicketState.CLOSED)
-ReportKind = Literal["acknowledge", "accept", "arrive", "fix", "note", "resume"]
-CLOCK_OF_TARGET: Mapping[str, str] = {"response": "respond"}
-ACTORS = ("hub", "reporter")  # who is no person with a name
-RAISED = ("opened", "raised_again", "escalated")
-MOODS = {**dict.fromkeys((*RAISED[1:], "breach", "unproven"), "bad"), "closed": "good"}
-
-
-@dataclass(frozen=True, slots=True)
-class EventLine:
-    """One line of a ticket's history as people read it."""
-
-    at_ms: int
-    words: str
-    actor: str
-    lines: Sequence[str]
-    mood: str
-
-
-def event_line(page: Frame, event: TicketEvent, ticket: Ticket) -> EventLine:
-    """Return an event in the reader's words."""
-    detail = event.detail
-    confirmed = event.kind == "closed" and detail.get("closing") == "confirmed"
-    words = page.code("event", "closed-confirmed" if confirmed else event.kind)
-    if target := detail.get("target"):
-        words += ": " + page.code("clock", CLOCK_OF_TARGET.get(target, target))
-    lines = []
-    if (value := detail.get("value")) is not None:
-        lines.append(evidence.value_words(page, ticket, value, raised=event.kind in RAISED))
-    if part := detail.get("part"):
-        lines.append(page.t("event-part", part=page.code("part", part)))
-    if why := detail.get("why"):
-        lines += reasons.sentences(page.parts, ticket.device, why, page.language)
-    if note := detail.get("note"):
-        lines.append(note)
-    if (proof := detail.get("on_site_proof")) is not None:
-        lines.append(page.code("proof", proof or "none"))
-    if stars := detail.get("stars"):
-        lines.append(page.t("event-stars", n=stars))
-    actor = page.code("actor", event.actor) if event.actor in ACTORS else event.actor
-    return EventLine(
-        event.at_ms, words, actor, [line for line in lines if line], MOODS.get(event.kind, "")
-    )
+ReportKind = Literal[
+    "acknowledge", "accept", "decline", "transfer", "arrive", "fix", "note", "pause", "resume"
+]
+WITH_PHOTOS = ("arrive", "fix", "note")
+LEAVING = ("decline", "transfer")  # what one has no more afterwards
 
 
 @router.get("/tickets")
@@ -123,6 +89,8 @@ async def _render(
     reported = await parts.database_worker.run(lambda: reports.of_ticket(parts.database, id_))
     shown = await evidence.gathered(page, evidence.about_ticket(ticket))
     point = shown.value.point if shown.value else None
+    me, names = me_of(parts, viewer), names_of(page)
+    can = crew.allowed(ticket, events, me) if page.works() else set()
     return page.render(
         "ticket.html",
         status,
@@ -133,7 +101,11 @@ async def _render(
         reports=reported,
         clocks=promise.clocks(ticket, page.now_ms),
         running=promise.running(ticket, page.now_ms),
-        step=promise.next_step(ticket),
+        holder=whose.holder(ticket, names),
+        why=whose.why(events, names),
+        can=can,
+        step=crew.next_step(ticket, me) if can else None,
+        people=takers(parts, viewer, page.now_ms) if "transfer" in can else [],
         needed=shown.needed,
         others=evidence.others(parts, ticket.device, ticket.rule),
         evidence=shown.value,
@@ -160,30 +132,96 @@ class ReportForm(BaseModel):
     seen: int = Field(ge=0)
     note: str = Field("", max_length=2000)
     part: str = Field("", max_length=100)
+    reason: str = Field("", max_length=100)
+    person: str = Field("", max_length=100)
+
+
+class Taker(NamedTuple):
+    """Somebody whom work can be handed to, and whether they are on duty."""
+
+    id: str
+    name: str
+    on_duty: bool
+
+
+def takers(parts: Parts, viewer: Viewer, now_ms: int) -> list[Taker]:
+    """Return whom somebody can hand work to, who is on duty first; a contractor its own people."""
+    roster = parts.roster()
+    if roster is None:
+        return []
+    own, me = own_crews(parts, viewer), me_of(parts, viewer)
+    on_duty = {person for turn in roster.working(now_ms) for person in turn.people}
+    found = [
+        Taker(id_, person.name, id_ in on_duty)
+        for id_, person in roster.people.items()
+        if id_ not in me.names
+        and (own is None or any(one.id in own for one in roster.crews_of(id_)))
+    ]
+    return sorted(found, key=lambda one: not one.on_duty)
 
 
 @router.post("/tickets/{id_}/{kind}")
-async def report(
-    request: Request,
-    id_: str,
-    kind: ReportKind,
-    viewer: Crews,
-    said: Annotated[ReportForm, Form()],
-) -> Response:
+async def report(request: Request, id_: str, kind: ReportKind, viewer: Crews) -> Response:
     """Take a person's report and show the ticket again."""
+    # By hand, not by annotation: who is not signed in is told before photos are read.
     page = Frame.of(request, viewer)
-    await page.parts.database_worker.run(lambda: found(page.parts, viewer, id_))
-    action = {
-        "id": action_id(id_, kind, str(said.seen), viewer.name, said.note, said.part),
-        "kind": kind,
-        "ticket": id_,
-        "actor": viewer.name,
-        "at_ms": page.now_ms,
-        "note": said.note.strip(),
-        "part": said.part or None,
-    }
+    parts = page.parts
+    ticket, _ = await parts.database_worker.run(lambda: found(parts, viewer, id_))
+    async with request.form() as form:
+        said = _said(form)
+        try:
+            photos = await _kept(parts, form) if kind in WITH_PHOTOS else []
+            content = {**_sections(page, viewer, ticket, kind, said), "photos": photos}
+            told = (
+                id_,
+                kind,
+                str(said.seen),
+                viewer.name,
+                *said.model_dump(exclude={"seen"}).values(),
+            )
+            await parts.act({
+                **content, "id": action_id(*told, *photos), "kind": kind, "ticket": id_,
+                "actor": viewer.name, "at_ms": page.now_ms,
+            })  # fmt: skip
+        except UnfitError as refused:
+            return await _render(page, viewer, id_, 422, page.t(f"photo-{refused.fault}"))
+        except Refused as refused:
+            return await _render(page, viewer, id_, 409, str(refused))
+    gone = kind in LEAVING and page.has_jobs()
+    return RedirectResponse(JOBS if gone else f"/tickets/{id_}", SEE_OTHER)
+
+
+def _said(form: FormData) -> ReportForm:
     try:
-        await page.parts.act(action)
-    except Refused as refused:
-        return await _render(page, viewer, id_, 409, str(refused))
-    return RedirectResponse(f"/tickets/{id_}", SEE_OTHER)
+        return ReportForm.model_validate(
+            {name: value for name, value in form.items() if isinstance(value, str)}
+        )
+    except ValidationError as error:
+        raise Problem(422, "The form is not that of the page.", "Open the ticket again.") from error
+
+
+async def _kept(parts: Parts, form: FormData) -> list[str]:
+    sent = [one for one in form.getlist("photo") if isinstance(one, UploadFile) and one.filename]
+    if len(sent) > MOST_PHOTOS:
+        raise Refused(f"{len(sent)} photos; send at most {MOST_PHOTOS}")
+    return [await parts.photos.keep(one.file) for one in sent]
+
+
+def _sections(
+    page: Frame, viewer: Viewer, ticket: Ticket, kind: ReportKind, said: ReportForm
+) -> dict[str, Json]:
+    """Return what an action of a kind says."""
+    content: dict[str, Json] = {"note": said.note.strip(), "part": said.part or None}
+    if kind == "pause":
+        content["pausing"] = {"reason": said.reason or "-"}
+    if kind == "transfer":
+        roster = page.parts.roster()
+        known = [one.id for one in takers(page.parts, viewer, page.now_ms)]
+        if roster is None or said.person not in known:
+            raise Refused(
+                f"{said.person}: nobody whom you can hand work to; choose one of the list"
+            )
+        crews = [one.id for one in roster.crews_of(said.person)]
+        theirs = ticket.crew if ticket.crew in crews else next(iter(crews), None)
+        content["assignment"] = {"person": said.person, "crew": theirs}
+    return content
