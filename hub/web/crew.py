@@ -56,7 +56,7 @@ def next_step(ticket: Ticket, me: Me) -> str | None:
     step = promise.next_step(ticket)
     if ticket.state in DONE:
         return None
-    if me.can_take(ticket):
+    if me.crews and me.can_take(ticket):  # without a roster nothing is given to anybody
         return "accept"
     if ticket.paused_ms is not None:
         return "resume"

@@ -75,8 +75,10 @@ def test_no_text_is_left_over():
         "photo-",
         "public-",
         "scan-",
+        "shift-",
         "stands-",
         "stars-",
+        "whose-",
     )
     verdicts = {"met", "missed", "running", "unproved", "small", "ordinary", "large"}
     left = [
