@@ -6,6 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from hub.cli.sla_ground import LIMIT, NAME, Ground
@@ -19,7 +20,7 @@ from simulators.service_year import DAY, MINUTE, Deed, Item, Outage, ServiceYear
 
 JUDGED = ("breach", "breach_withdrawn", "pause_over", "told")
 SNAPSHOT_MS = 10 * MINUTE  # so long before it is killed the hub has kept its state
-_BY = ("respond_by_ms", "on_site_by_ms", "fix_by_ms", "crew_by_ms")
+_BY = attrgetter("respond_by_ms", "on_site_by_ms", "fix_by_ms", "crew_by_ms")
 _SECTIONS = {"pause": ("pausing", "reason"), "reclassify": ("classing", "severity")}
 _NOTED = ("pause", "reclassify", "reopen", "close")
 
@@ -178,8 +179,7 @@ class ProvenYear:
             answer = self._core.answer
             if answer and answer.refusal:
                 track.refused.append(f"{deed.kind}: {answer.refusal}")
-        by = zip(CLOCKS, _BY, strict=True)
-        found = {clock: getattr(track.state, name) for clock, name in by} if track.state else {}
+        found = dict(zip(CLOCKS, _BY(track.state), strict=True)) if track.state else {}
         track.by.append({clock: by_ms for clock, by_ms in found.items() if by_ms is not None})
         self.counts[deed.kind] += 1
         if n + 1 == len(track.item.deeds):

@@ -154,8 +154,7 @@ class Desk:
 
     def due_ms(self, work: Work) -> int | None:
         """Return when time alone changes a ticket."""
-        dues = (work.due_ms(), self._escalation.due_ms(work))
-        return min((due for due in dues if due is not None), default=None)
+        return self._escalation.due_ms(work)
 
     def save(self) -> dict[str, Json]:
         """Return the state as JSON."""

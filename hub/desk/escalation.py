@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hub.desk.book import Book
 from hub.desk.duty import Duty
 from hub.desk.event import Change
@@ -9,6 +11,7 @@ from hub.desk.ladder import Ahead, Due, dues, rungs
 from hub.desk.work import Work
 from hub.model import Effect, Json
 from rules.service import Target
+from rules.sla import Plan
 
 
 class Escalation:
@@ -39,26 +42,28 @@ class Escalation:
     def climb(self, work: Work, now_ms: int) -> list[Effect]:
         """Tell the rungs of the ladder that are due."""
         effects: list[Effect] = []
-        while (due := self._next(work)) is not None and due.at_ms <= now_ms:
+        while (due := self._ahead(work).first) is not None and due.at_ms <= now_ms:
             effects += self._tell(work, due, now_ms)
         return effects
 
     def due_ms(self, work: Work) -> int | None:
-        """Return when the next rung of a ticket is due."""
-        due = self._next(work)
-        return due.at_ms if due else None
+        """Return when time alone changes a ticket: by its clocks, or the next rung."""
+        return self._ahead(work).due_ms
 
-    def _next(self, work: Work) -> Due | None:
-        if self._duty is None:
-            return None
+    def _ahead(self, work: Work) -> Ahead:
         ahead = work.ahead
         if ahead is None or ahead.events != work.events:
             plan = self._book.plan(work)
             same = ahead is not None and ahead.plan == plan
-            known = ahead.rungs if ahead and same else rungs(self._book.clocks, plan)
+            known = ahead.rungs if ahead and same else self._rungs(plan)
             first = next(iter(dues(known, _running(work), work.climb)), None)
-            work.ahead = ahead = Ahead(work.events, plan, known, first)
-        return ahead.first
+            both = (work.due_ms(), first and first.at_ms)
+            due_ms = min((one for one in both if one is not None), default=None)
+            work.ahead = ahead = Ahead(work.events, plan, known, first, due_ms)
+        return ahead
+
+    def _rungs(self, plan: Plan) -> Sequence[Due]:
+        return rungs(self._book.clocks, plan) if self._duty else ()
 
     def _tell(self, work: Work, due: Due, now_ms: int) -> list[Effect]:
         if self._duty is None:

@@ -29,13 +29,15 @@ class Due(NamedTuple):
 class Ahead(NamedTuple):
     """What lies ahead of a ticket whose history is ``events`` long, by the ``plan`` of its clocks.
 
-    Only an event changes either, so it need not be worked out at each look.
+    Only an event changes either, so it need not be worked out at each look. ``due_ms`` is when time
+    alone changes the ticket.
     """
 
     events: int
     plan: Plan
     rungs: Sequence[Due]
     first: Due | None
+    due_ms: int | None
 
 
 @dataclass(slots=True)

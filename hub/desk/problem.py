@@ -23,6 +23,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._open: dict[str, Problem] = {}
+        self._of_cause: dict[str, dict[str, None]] = {}  # the ids of the open ones
         self._opened: deque[tuple[int, str]] = deque()  # the latest tickets: when, and the cause
         self._count: Counter[str] = Counter()  # of these, by cause
 
@@ -36,7 +37,7 @@ class Problems:
         self._opened.append((ticket.opened_ms, ticket.cause))
         self._count[ticket.cause] += 1
         count = self._count[ticket.cause]
-        known = next((one for one in self._open.values() if one.cause == ticket.cause), None)
+        known = self._open.get(next(iter(self._of_cause.get(ticket.cause, ())), ""))
         if known is None and count < OFTEN:
             return None
         return self._keep(self._joined(known) if known else self._new(ticket, count))
@@ -54,7 +55,8 @@ class Problems:
         due_ms = found.due_ms if linking.due_ms is None else linking.due_ms
         found = replace(found, owner=owner, due_ms=due_ms)
         if linking.over:
-            self._open.pop(found.id, None)
+            if self._open.pop(found.id, None):
+                del self._of_cause[found.cause][found.id]
             return replace(found, closed_ms=now_ms)
         return self._keep(found)
 
@@ -71,7 +73,8 @@ class Problems:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what :meth:`save` returned."""
-        self._open = {one["id"]: _PROBLEM.validate_python(one) for one in state["open"]}
+        for one in state["open"]:
+            self._keep(_PROBLEM.validate_python(one))
         self._opened = deque((at_ms, cause) for at_ms, cause in state["opened"])
         self._count = Counter(cause for _, cause in self._opened)
 
@@ -83,4 +86,5 @@ class Problems:
 
     def _keep(self, problem: Problem) -> Problem:
         self._open[problem.id] = problem
+        self._of_cause.setdefault(problem.cause, {})[problem.id] = None
         return problem

@@ -48,7 +48,8 @@ def telling(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Notification 
     if words is None or to is None:
         return None
     subject = Text(*(f"{of(words)}: {of(ticket.title)} ({ticket.id})" for of in _LANGUAGES))
-    head, by = _head(ticket, event, zone), list(_by(ticket, event, zone))
+    at = datetime.fromtimestamp(event.at_ms / 1000, zone)
+    head, by = f"{at:%Y-%m-%d %H:%M} {ticket.place} {ticket.device}", list(_by(ticket, at))
     body = Text(*("\n".join(_lines(ticket, head, by, of)) for of in _LANGUAGES))
     return Notification(
         f"{ticket.id}/{event.n}",
@@ -72,18 +73,12 @@ def _listeners(event: TicketEvent) -> tuple[str, ...] | None:
     return ()
 
 
-def _head(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> str:
-    at = datetime.fromtimestamp(event.at_ms / 1000, zone)
-    return f"{at:%Y-%m-%d %H:%M} {ticket.place} {ticket.device}"
-
-
-def _by(ticket: Ticket, event: TicketEvent, zone: ZoneInfo) -> Iterator[tuple[Text, str]]:
-    """Yield what is still to be done, and by when."""
-    today = datetime.fromtimestamp(event.at_ms / 1000, zone).date()
+def _by(ticket: Ticket, at: datetime) -> Iterator[tuple[Text, str]]:
+    """Yield what is still to be done, and by when: without the date where that is the same."""
     for words, by_ms, done_ms in _clocks(ticket):
         if by_ms is not None and done_ms is None:
-            by = datetime.fromtimestamp(by_ms / 1000, zone)
-            yield words, f"{by:%H:%M}" if by.date() == today else f"{by:%m-%d %H:%M}"
+            by = datetime.fromtimestamp(by_ms / 1000, at.tzinfo)
+            yield words, f"{by:%H:%M}" if by.date() == at.date() else f"{by:%m-%d %H:%M}"
 
 
 def _lines(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -68,7 +68,7 @@ class Work:
     climb: Climb = field(default_factory=Climb)
     declined: list[str] = field(default_factory=list)
     messages: Messages = field(default_factory=lambda: Messages(0, ()))
-    ahead: Ahead | None = None
+    ahead: Ahead | None = field(default=None, compare=False)
 
     @property
     def pause(self) -> Pause | None:
@@ -107,7 +107,7 @@ class Work:
     def save(self) -> dict[str, Json]:
         """Return the state as JSON."""
         return {
-            "ticket": asdict(self.ticket),
+            "ticket": _TICKET.dump_python(self.ticket),
             "events": self.events,
             "breached": self.breached,
             "watch": self.watch and self.watch.save(),

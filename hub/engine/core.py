@@ -61,6 +61,8 @@ class Core:
         self._desk = Desk(Clocks(promise, dates), site.zone, duty)
         self._faults: dict[str, Fault] = {fault.cause: fault for fault in faults_of(site, packs)}
         faults = self._faults.values()
+        proofs = {one.proof_point for one in faults if one.proof_point is not None}
+        self._proof_points = sorted(proofs)
         beside = {number for one in faults for number in (one.proof_point, one.mode_point)}
         self._watch = Watch(
             [Watched(name, fault.machine, fault.points) for name, fault in self._faults.items()],
@@ -223,14 +225,15 @@ class Core:
         """Take readings; those that may prove a fix are taken one by one, after the rules."""
         effects: list[Effect] = []
         start = 0
-        for row, works in proof_rows(batch, self._desk.book.works.values(), self._faults):
+        works = self._desk.book.works.values()
+        for row, waiting in proof_rows(batch, self._proof_points, works, self._faults):
             effects += self._transit_all(self._watch.read(batch.taken(slice(start, row))))
             number, at_ms = int(batch.point[row]), int(batch.at_ms[row])
             fresh = at_ms > self._watch.last_ms(number)
             start = row + 1
             effects += self._transit_all(self._watch.read(batch.taken(slice(row, start))))
             good = int(batch.quality[row]) & 3 == Quality.GOOD
-            for work in works if fresh else ():
+            for work in waiting if fresh else ():
                 if work.watch and work.watch.step(at_ms, float(batch.value[row]), good=good):
                     effects += self._settle(work, at_ms, work.watch.for_ms)
         return effects + self._transit_all(self._watch.read(batch.taken(slice(start, None))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,9 +12,14 @@ from hub.model import Batch
 
 
 def proof_rows(
-    batch: Batch, works: Iterable[Work], faults: Mapping[str, Fault]
+    batch: Batch, points: Sequence[int], works: Iterable[Work], faults: Mapping[str, Fault]
 ) -> Iterator[tuple[int, list[Work]]]:
-    """Return the rows of points that a fix waits for, each with the tickets that wait."""
+    """Return the rows of points that a fix waits for, each with the tickets that wait.
+
+    ``points`` are those that may prove a fix of some fault.
+    """
+    if not points or not np.isin(batch.point, points).any():
+        return
     proving = {work.ticket.cause: work for work in works if work.watch}
     waiting: dict[int, list[Work]] = {}
     for cause, fault in faults.items() if proving else ():
