@@ -90,6 +90,8 @@ def edges(
 
 
 def _offer_rows(before: _Side | None, after: _Side | None, rows: Rollups, at_ms: int) -> None:
+    if not len(rows.point):
+        return
     for instant, value in ((rows.first_ms, rows.first), (rows.last_ms, rows.last)):
         if before is not None:
             there = (rows.good > 0) & (instant <= at_ms)

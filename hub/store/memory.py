@@ -82,6 +82,8 @@ class MemoryStore:
         made = rollup.taken(made, rollup.plausible(made.start_ms))
         with self._lock:
             old = self._forgotten
+        if not len(old.point):
+            return made
         asked = np.isin(old.point, np.asarray(points, np.int32))
         asked &= (old.start_ms >= start_ms) & (old.start_ms < end_ms)
         return rollup.together(rollup.taken(old, asked), made)
@@ -130,5 +132,6 @@ class MemoryStore:
 def _asked(
     everything: Batch, points: Sequence[int], start_ms: int, end_ms: int
 ) -> NDArray[np.bool_]:
-    there: NDArray[np.bool_] = np.isin(everything.point, np.asarray(points, np.int32))
-    return there & (everything.at_ms >= start_ms) & (everything.at_ms < end_ms)
+    there: NDArray[np.bool_] = (everything.at_ms >= start_ms) & (everything.at_ms < end_ms)
+    there[there] = np.isin(everything.point[there], np.asarray(points, np.int32))
+    return there
