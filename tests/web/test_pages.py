@@ -62,6 +62,7 @@ def test_no_text_is_left_over():
     made += ("rule-", "alarm-", "is-", "so-", "over-", "about-", "hold-", "judged-", "for-")
     made += (
         "reason-",
+        "service-by-",
         "no-alarms-",
         "change-",
         "demand-",
