@@ -141,7 +141,7 @@ class Story:
     def notified(self) -> list[str]:
         """Return the subjects of what people were sent, but for deadlines."""
         found = [effect for effect in self.effects if isinstance(effect, Notification)]
-        return [one.subject for one in found if "late" not in one.subject]
+        return [one.subject.en for one in found if "late" not in one.subject.en]
 
     def listed(self, ticket: Ticket) -> set[str]:
         """Return what a ticket lists as effects of its cause."""

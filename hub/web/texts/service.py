@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "service-figures": ("服务指标", "Service figures"),
-    "service-month": ("月份", "Month"),
     "service-of": ("基数", "Of"),
     "service-all": ("全部", "All"),
     "service-none": ("本月没有工单。", "No tickets in this month."),
