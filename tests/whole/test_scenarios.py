@@ -56,7 +56,7 @@ def test_another_seed_is_another_run_that_holds_too(mended: Played) -> None:
 
 
 def test_a_wrong_fix_leaves_the_ticket_open(tmp_path: Path, full_scale: bool) -> None:
-    few_hours = _written(tmp_path, _script(WRONG_FIX) | {"length": "PT4H"})
+    few_hours = _written(tmp_path, _script(WRONG_FIX) | {"length": "PT6H"})
     code, report = _played(WRONG_FIX if full_scale else few_hours)
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
