@@ -30,7 +30,7 @@ from tests.whole.plant import failing_element, write_plant
 SEED = 7
 BEGAN, MINUTE = 1_795_000_000_000, 60_000
 ONE_MORE = (
-    "INSERT INTO ticket_events SELECT ticket, 99, kind, actor, at_ms, detail"
+    "INSERT INTO ticket_events SELECT ticket, 99, kind, actor, at_ms, received_ms, detail, 9999, ''"
     " FROM ticket_events WHERE n = 0"
 )
 RAISED_BY = (
