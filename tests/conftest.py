@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
-from hub import access
+from tests import shortcuts
 
 # The programs that tests start share what the first of them compiles; most of a short one's time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -92,10 +91,10 @@ def binary() -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _light_passwords() -> Iterator[None]:
-    """Hash passwords with the real algorithm and parameters that cost a test nothing."""
+def _shortcuts() -> Iterator[None]:
+    """Spare every test what costs much and is tested where it belongs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(access, "_HASHER", PasswordHasher(1, 8, 1))
+        shortcuts.take(patch)
         yield
 
 

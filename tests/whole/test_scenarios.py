@@ -56,8 +56,8 @@ def test_another_seed_is_another_run_that_holds_too(mended: Played) -> None:
 
 
 def test_a_wrong_fix_leaves_the_ticket_open(tmp_path: Path, full_scale: bool) -> None:
-    few_hours = _written(tmp_path, _script(WRONG_FIX) | {"length": "PT6H"})
-    code, report = _played(WRONG_FIX if full_scale else few_hours)
+    shorter = _written(tmp_path, _script(WRONG_FIX) | {"length": "PT6H15M"})
+    code, report = _played(WRONG_FIX if full_scale else shorter)
 
     assert (code, report["verdict"]) == (0, "held"), report["checks"]
     (ticket,) = report["measured"]["tickets"]
